@@ -1,0 +1,125 @@
+# Everything a person or CI does with a checkout of joinbridge; `make` lists it. Needs python3 (3.11 or newer) and nothing else.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+.SHELLFLAGS := -euc
+
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# What decides what an environment holds: the stamps below are out of date when one of these is newer.
+PROJECT := pyproject.toml src/joinbridge/__init__.py requirements/build.txt requirements/runtime.txt
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+QUICK := tests/unit tests/properties
+PYTEST := $(BIN)/python -m pytest
+COVER := --cov=joinbridge.core --cov=joinbridge.wire --cov-branch
+
+## demo: find, prove and record lost answers in a simulated estate (ARGS="--homes 2000 --seed 7")
+.PHONY: demo
+demo: install
+	@$(BIN)/joinbridge demo $(ARGS)
+
+## test: run all tests and show the coverage of core and wire (ARGS="-k join")
+.PHONY: test
+test: $(DEV)
+	@$(PYTEST) -n auto $(COVER) --cov-report=term-missing:skip-covered $(ARGS)
+
+## check: lint, format, types, imports, quick tests; run it before each commit
+.PHONY: check
+check: $(DEV)
+	@$(MAKE) --no-print-directory --keep-going --output-sync=target -j2 types quick-tests imports lint
+	@$(BIN)/python tools/largest.py
+
+## bench: measure the codecs and the step (never judges)
+.PHONY: bench
+bench: $(DEV)
+	@$(PYTEST) tests/bench -m bench --benchmark-only $(ARGS)
+
+## coverage: run all tests and fail unless every branch of core and wire was taken
+.PHONY: coverage
+coverage:
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory coverage-gate
+
+## coverage-gate: judge the coverage that the last `make test` measured
+.PHONY: coverage-gate
+coverage-gate: $(DEV)
+	@$(BIN)/python -m coverage report --fail-under=100
+
+## format: put the code into its format, and fix what the linter can fix
+.PHONY: format
+format: $(DEV)
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+## lock: choose dependency versions anew where pyproject.toml asks for it (ARGS="--upgrade")
+.PHONY: lock
+lock: $(DEV)
+	@$(BIN)/python tools/lock.py $(ARGS)
+
+## wheel: build the wheel and run it in an environment of its own
+.PHONY: wheel
+wheel: $(DEV)
+	@sh tools/try-wheel.sh
+
+## install: make .venv with joinbridge and what it needs to run
+.PHONY: install
+install: $(RUNTIME)
+
+## install-dev: the same with everything that tests and checks need
+.PHONY: install-dev
+install-dev: $(DEV)
+
+## clean: remove all that was made here, .venv too
+.PHONY: clean
+clean:
+	@rm -rf $(VENV) build dist out .coverage .coverage.* coverage.xml .benchmarks .hypothesis
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+## help: this list
+.PHONY: help
+help:
+	@sed -n 's/^## \([a-z-]*\): /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
+		printf '  make %-14s %s\n' "$$target" "$$text"; \
+	done
+
+# The parts of check, each with its own verdict.
+
+.PHONY: lint
+lint: $(DEV)
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "Not in format: run make format." >&2; exit 1; }
+	@echo "lint and format: fine"
+
+.PHONY: types
+types: $(DEV)
+	@$(BIN)/mypy --no-error-summary
+	@echo "types: fine"
+
+.PHONY: imports
+imports: $(DEV)
+	@$(BIN)/lint-imports
+
+.PHONY: quick-tests
+quick-tests: $(DEV)
+	@HYPOTHESIS_PROFILE=dev $(PYTEST) --quiet $(QUICK)
+
+# The environment. Paths are relative, so that a checkout may live in a folder with spaces in its name.
+
+$(BIN)/python:
+	@sh tools/make-venv.sh
+
+$(RUNTIME): $(PROJECT) | $(BIN)/python
+	@echo "Installing joinbridge and what it needs to run ..."
+	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements/dev.txt $(RUNTIME)
+	@echo "Installing what tests and checks need ..."
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@

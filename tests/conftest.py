@@ -1,0 +1,25 @@
+"""Settings for all tests: how hard Hypothesis tries."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# On a machine that is busy with other tests a slow example says nothing about the code.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+
+# dev: a quick look with new examples each time. ci: a long look at the same examples each time, so that a failure there is one here.
+settings.register_profile("dev", UNHURRIED, max_examples=50, stateful_step_count=30)
+settings.register_profile("ci", UNHURRIED, max_examples=300, stateful_step_count=50, derandomize=True)
+
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+settings.load_profile(PROFILE)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say how to see a failure again."""
+    again = "the same examples each time" if PROFILE == "ci" else "a failure prints its @reproduce_failure line"
+    seed = config.getoption("--hypothesis-seed")
+    return f"hypothesis profile: {PROFILE}; {again if seed is None else f'seed {seed}'}"

@@ -1,0 +1,147 @@
+"""The working copy of a case while one decision is made: what changed, what is kept, what is owed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from joinbridge.core.attempt import AttemptState, JoinAttempt
+from joinbridge.core.case import Case, Contradiction, Decision
+from joinbridge.core.effects import Effect, PublishEvent
+from joinbridge.core.evidence import Evidence
+from joinbridge.core.facts import DeviceDescription, Sighting
+from joinbridge.core.ids import DeviceId, JoinPair
+from joinbridge.core.pair import PairRecord
+from joinbridge.core.policy import Policy
+from joinbridge.core.pursuit import Step
+from joinbridge.core.rules import PairContext
+from joinbridge.core.vocabulary import DeviceType
+
+_TOLD = frozenset(AttemptState) - {
+    AttemptState.REQUESTED,
+    AttemptState.ACCEPTED,
+    AttemptState.RETRIED,
+    AttemptState.PROBED,
+}
+"""States of an attempt that the world is told of."""
+
+
+class Draft:
+    """Everything `decide` accumulates. It never changes the case it was made from."""
+
+    def __init__(self, case: Case, policy: Policy, now: datetime) -> None:
+        self.case = case
+        self.policy = policy
+        self.now = now
+        self.attempts = dict(case.attempts)
+        self.pairs = dict(case.pairs)
+        self.devices = dict(case.devices)
+        self._kept: list[tuple[DeviceId, Sighting]] = []
+        self._evidence: dict[JoinPair, tuple[Evidence, ...]] = {}
+        self._effects: list[Effect] = []
+        self._contradictions: list[Contradiction] = []
+        self._surprises: list[str] = []
+
+    def type_of(self, device: DeviceId) -> DeviceType | None:
+        """Return the device's type as far as it was told."""
+        description = self.devices.get(device)
+        return None if description is None else description.device_type
+
+    def on_target(self, target: DeviceId) -> tuple[JoinAttempt, ...]:
+        """Return the attempts on `target`, oldest request first."""
+        found = (a for a in self.attempts.values() if a.target == target)
+        return tuple(sorted(found, key=lambda a: (a.requested_at, a.key)))
+
+    def ledger(self, device: DeviceId) -> tuple[Sighting, ...]:
+        """Return what is kept about `device`, including what this decision keeps."""
+        return (*self.case.ledger.get(device, ()), *(s for d, s in self._kept if d == device))
+
+    def context(self, pair: JoinPair) -> PairContext:
+        """Return what the rules may look at for `pair`."""
+        return PairContext(pair=pair, attempts=self.on_target(pair.target), devices=self.devices, policy=self.policy)
+
+    def keep(self, device: DeviceId, sighting: Sighting) -> bool:
+        """Keep a sighting in the ledger of `device`; return whether it was new there."""
+        if any(s.key == sighting.key for s in self.ledger(device)):
+            return False
+        self._kept.append((device, sighting))
+        return True
+
+    def put(self, attempt: JoinAttempt) -> None:
+        """Record an attempt; the world is told when it reached a state that matters to others."""
+        old = self.attempts.get(attempt.key)
+        self.attempts[attempt.key] = attempt
+        if attempt.state in _TOLD and (old is None or old.state is not attempt.state):
+            self._effects.append(
+                PublishEvent(
+                    key=f"event:{attempt.key}:{attempt.state}:{attempt.version}",
+                    at=self.now,
+                    state=attempt.state,
+                    pair=attempt.pair,
+                    request_id=attempt.request_id,
+                    intent=attempt.intent,
+                    response_code=attempt.response_code,
+                )
+            )
+
+    def open_pair(self, attempt: JoinAttempt, at: datetime) -> None:
+        """Make sure that the pair of `attempt` has a record."""
+        if attempt.pair is not None and attempt.pair not in self.pairs:
+            self.pairs[attempt.pair] = PairRecord(pair=attempt.pair, since=at)
+
+    def put_pair(self, record: PairRecord) -> None:
+        """Record a pair."""
+        self.pairs[record.pair] = record
+
+    def found(self, pair: JoinPair, evidence: tuple[Evidence, ...]) -> None:
+        """Record what the rules found for `pair`."""
+        self._evidence[pair] = evidence
+
+    def owe(self, step: Step) -> JoinAttempt:
+        """Add the effects of a step to what is owed; return its attempt."""
+        attempt, effects = step
+        self._effects.extend(effects)
+        return attempt
+
+    def effect(self, effect: Effect) -> None:
+        """Add one effect to what is owed."""
+        self._effects.append(effect)
+
+    def learn(self, descriptions: Iterable[DeviceDescription]) -> None:
+        """Add what was told of some devices to what is known; what is not told is not forgotten."""
+        for told in descriptions:
+            known = self.devices.get(told.device)
+            if known is None:
+                self.devices[told.device] = told
+                continue
+            self.devices[told.device] = DeviceDescription(
+                told.device,
+                known.device_type if told.device_type is None else told.device_type,
+                told.manufacturer or known.manufacturer,
+                told.model or known.model,
+                told.firmware or known.firmware,
+                told.region or known.region,
+            )
+
+    def surprise(self, says: str) -> None:
+        """Record a legal message that nobody expected."""
+        self._surprises.append(says)
+
+    def contradict(self, pair: JoinPair, says: str) -> None:
+        """Count newer proof against each inference that the pair's present state rests on."""
+        record = self.pairs.get(pair)
+        rules: Sequence[str] = () if record is None else sorted({e.rule for e in record.basis if not e.answer})
+        self._contradictions.extend(Contradiction(rule=rule, pair=pair, at=self.now, says=says) for rule in rules)
+
+    def decision(self) -> Decision:
+        """Return what changed."""
+        return Decision(
+            attempts=tuple(a for key, a in self.attempts.items() if self.case.attempts.get(key) != a),
+            pairs=tuple(p for pair, p in self.pairs.items() if self.case.pairs.get(pair) != p),
+            kept=tuple(self._kept),
+            evidence=tuple(e for found in self._evidence.values() for e in found),
+            devices=tuple(d for device, d in self.devices.items() if self.case.devices.get(device) != d),
+            effects=tuple(self._effects),
+            contradictions=tuple(self._contradictions),
+            surprises=tuple(self._surprises),
+        )

@@ -1,0 +1,137 @@
+"""What a rule may look at besides the sighting itself, and how it words a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from joinbridge.core.attempt import AttemptState, JoinAttempt
+from joinbridge.core.evidence import CommandOrder, Evidence, Grade, Mode, Polarity
+from joinbridge.core.facts import DeviceDescription, Fact, Sighting
+from joinbridge.core.ids import CommandKey, DeviceId, JoinPair
+from joinbridge.core.policy import Policy
+from joinbridge.core.vocabulary import DeviceType, Intent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairContext:
+    """One pair with all that is recorded about its target: `attempts` on the target, oldest request first."""
+
+    pair: JoinPair
+    attempts: tuple[JoinAttempt, ...]
+    devices: Mapping[DeviceId, DeviceDescription]
+    policy: Policy
+
+    def type_of(self, device: DeviceId) -> DeviceType | None:
+        """Return the type of `device` as the inventory or its own messages told it."""
+        description = self.devices.get(device)
+        return None if description is None else description.device_type
+
+    def on_pair(self, intent: Intent | None = None) -> tuple[JoinAttempt, ...]:
+        """Return the attempts on this pair, of one intent or of both."""
+        return tuple(a for a in self.attempts if a.other == self.pair.other and intent in (None, a.intent))
+
+    def expected_type(self) -> DeviceType | None:
+        """Return the type with which the other device should be entered: as commanded, else as described; None when unknown."""
+        commanded = next((a.other_type for a in reversed(self.on_pair(Intent.JOIN)) if a.other_type is not None), None)
+        return self.type_of(self.pair.other) if commanded is None else commanded
+
+    def find(self, intent: Intent, *keys: CommandKey) -> JoinAttempt | None:
+        """Return the attempt on this pair that one of `keys` (wire or business) names."""
+        return next((a for a in self.on_pair(intent) if matches(a, *keys)), None)
+
+    def window(self, attempt: JoinAttempt) -> tuple[datetime, datetime] | None:
+        """Return when the device may have carried out the first issue of `attempt`, by its own clock; None if it was not submitted."""
+        if attempt.submitted_at is None or attempt.state is AttemptState.NOT_SENT:
+            return None
+        wait = self.policy.answer_due(attempt, self.type_of(attempt.target))
+        return attempt.submitted_at - self.policy.clock_skew, attempt.submitted_at + wait + self.policy.clock_skew
+
+    def alone_in_window(self, attempt: JoinAttempt) -> bool:
+        """Whether no other join on the target may have been carried out in the window of `attempt`."""
+        own = self.window(attempt)
+        if own is None:
+            return False
+        others = (a for a in self.attempts if a.intent is Intent.JOIN and a.key != attempt.key)
+        windows = (self.window(a) for a in others)
+        return not any(w is not None and w[0] <= own[1] and own[0] <= w[1] for w in windows)
+
+
+def matches(attempt: JoinAttempt, *keys: CommandKey) -> bool:
+    """Whether one of `keys` names `attempt`, by RequestID or by wire key."""
+    return attempt.request_id in keys or (attempt.wire_key is not None and attempt.wire_key in keys)
+
+
+Reading = Callable[[Sighting, PairContext], "Finding | None"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a rule found; the registry adds the rule's own name, row and version. None as a time means the sighting's bus time."""
+
+    polarity: Polarity
+    grade: Grade
+    says: str
+    at: datetime | None = None
+    earliest: datetime | None = None
+    attempt: JoinAttempt | None = None
+    order: CommandOrder | None = None
+    answer: bool = False
+    family: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One row of the evidence table: data, and one small pure function.
+
+    `row` is the row of docs/domain.md, "Evidence". `grade` and `polarity` are the most it can find. `default_mode` is what it may do
+    unless the configuration says otherwise.
+    """
+
+    row: int
+    name: str
+    reads: tuple[type[Fact], ...]
+    polarity: Polarity
+    grade: Grade
+    summary: str
+    read: Reading
+    version: int = 1
+    default_mode: Mode = Mode.LIVE
+
+    def mode(self, policy: Policy) -> Mode:
+        """Return what the rule may do under `policy`."""
+        return policy.rule_modes.get(self.name, self.default_mode)
+
+    def apply(self, sighting: Sighting, context: PairContext) -> Evidence | None:
+        """Return what the sighting says about the pair, None when it says nothing.
+
+        The grade is one step lower when neither the message nor its producer can be trusted (docs/domain.md, "Evidence", rule 5).
+        """
+        mode = self.mode(context.policy)
+        found = None if mode is Mode.OFF else self.read(sighting, context)
+        if found is None:
+            return None
+        trusted = context.policy.trusts(sighting) or self.row == USER_SUPPLIED_ROW
+        at = found.at or sighting.at
+        return Evidence(
+            pair=context.pair,
+            row=self.row,
+            rule=self.name,
+            version=self.version,
+            polarity=found.polarity,
+            grade=found.grade if trusted else found.grade.lowered(),
+            at=at,
+            earliest=found.earliest or at,
+            message=sighting.key,
+            family=found.family or self.name,
+            says=found.says,
+            attempt=None if found.attempt is None else found.attempt.request_id,
+            order=found.order,
+            answer=found.answer,
+            shadow=mode is Mode.SHADOW,
+        )
+
+
+USER_SUPPLIED_ROW = 35
+"""The one rule that grades user-supplied data itself, so that it is not lowered a second time."""

@@ -1,0 +1,1 @@
+"""Codecs of DUIS and GBCS, both directions, pure. Bad input gives `DecodeError`, whatever the bytes, and nothing else does."""

@@ -1,0 +1,136 @@
+"""A decoded message as plain JSON values, for `decode` and for people. Key material is never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from enum import Enum
+
+from joinbridge.core.vocabulary import JOIN_MESSAGE_CODES, UNJOIN_MESSAGE_CODES, JoinCode, MessageCode, UnjoinCode
+from joinbridge.errors import DecodeError
+from joinbridge.wire.duis import messages as duis
+from joinbridge.wire.gbcs import GbcsMessage, decode_gbcs
+from joinbridge.wire.message import Message
+from joinbridge.wire.payloads import Payload, decode_payload
+from joinbridge.wire.payloads.join import JoinResponse, UnjoinResponse
+from joinbridge.wire.use_cases import use_case_name
+
+_UNSHOWN = ("gbcs", "install_code", "key")
+"""The nested message, which is described beside its holder, and key material."""
+
+
+def describe(message: Message) -> dict[str, object]:
+    """Return what `message` is and says, as plain JSON values.
+
+    A payload that joinbridge knows but no decision rests on may be unreadable: then `payload` is None and `payload_error` says why.
+    Raises: DecodeError when a payload that a decision can rest on is malformed.
+    """
+    if isinstance(message, GbcsMessage):
+        return {"format": "gbcs", **_gbcs(message)}
+    return {"format": "duis", **_duis(message)}
+
+
+_MUST_BE_READ = JOIN_MESSAGE_CODES | UNJOIN_MESSAGE_CODES | {MessageCode.CS07, MessageCode.GCS62, MessageCode.GCS59, MessageCode.CS14}
+"""Use cases that a decision can rest on: with these, a payload that cannot be read is a message that cannot be read."""
+
+
+def _gbcs(message: GbcsMessage) -> dict[str, object]:
+    payload: Payload | None = None
+    unread: dict[str, object] = {}
+    try:
+        payload = decode_payload(message)
+    except DecodeError as error:
+        if message.message_code in _MUST_BE_READ:
+            raise
+        unread = {"payload_error": {"error": error.reason, "offset": error.offset}}
+    return {
+        "cra": message.cra.name.lower(),
+        "originator": message.originator,
+        "recipient": message.recipient,
+        "originator_counter": message.counter,
+        "message_code": f"{message.message_code:04X}",
+        "use_case": use_case_name(message.message_code),
+        "supplementary_party": message.supplementary_party,
+        "supplementary_counter": message.supplementary_counter,
+        "supplementary_originator_counter": message.supplementary_originator_counter,
+        "business_key": None if message.business_key is None else str(message.business_key),
+        "wire_key": str(message.wire_key),
+        "mac": message.mac is not None,
+        "signature": bool(message.signature),
+        "payload": None if payload is None else {**_fields(payload), **_meaning(payload)},
+        **unread,
+    }
+
+
+def _meaning(payload: object) -> Mapping[str, object]:
+    match payload:
+        case JoinResponse(code=code) if code in set(JoinCode):
+            return {"meaning": JoinCode(code).name.lower()}
+        case UnjoinResponse(code=code) if code in set(UnjoinCode):
+            return {"meaning": UnjoinCode(code).name.lower()}
+    return {}
+
+
+def _duis(document: duis.DuisDocument) -> dict[str, object]:
+    response = document if isinstance(document, duis.DuisResponse) else None
+    request = document if isinstance(document, duis.DuisRequest) else None
+    octets = _gbcs_octets(document)
+    return {
+        "kind": duis.kind_of(document),
+        "schema_version": document.schema_version,
+        "request_id": None if document.request_id is None else str(document.request_id),
+        "response_id": None if response is None or response.response_id is None else str(response.response_id),
+        "response_code": None if response is None else response.response_code,
+        "response_date_time": None if response is None else response.response_date_time.isoformat(),
+        "service_reference": _attribute(document, "service_reference"),
+        "service_reference_variant": _attribute(document, "service_reference_variant"),
+        "command_variant": None if request is None else request.command_variant,
+        "other_device": _attribute(document.body, "other_device"),
+        "alert_code": _attribute(document.body, "alert_code"),
+        "body": _fields(document.body),
+        "gbcs": None if octets is None else _gbcs(decode_gbcs(octets)),
+    }
+
+
+def _gbcs_octets(document: duis.DuisDocument) -> bytes | None:
+    holder: object = document.body
+    if isinstance(holder, duis.ServiceResponse):
+        holder = holder.payload
+    octets = getattr(holder, "gbcs", None)
+    return octets if isinstance(octets, bytes) else None
+
+
+def _attribute(holder: object, name: str) -> object:
+    value = getattr(holder, name, None)
+    if value is None and isinstance(holder, duis.DuisResponse):
+        value = getattr(holder.body, name, None)
+    return value
+
+
+def _fields(value: object) -> dict[str, object]:
+    """Return a dataclass as a mapping with its type's name; what is kept only for re-encoding, or secret, is left out."""
+    described: dict[str, object] = {"type": type(value).__name__}
+    if is_dataclass(value):
+        for one in fields(value):
+            if one.repr and one.name not in _UNSHOWN:
+                described[one.name] = _plain(getattr(value, one.name))
+    return described
+
+
+def _plain(value: object) -> object:
+    match value:
+        case bytes():
+            return value.hex().upper()
+        case datetime() | date():
+            return value.isoformat()
+        case Enum():
+            return value.value
+        case tuple() | list():
+            return [_plain(one) for one in value]
+        case None | bool() | int() | str():
+            return value
+        case _ if is_dataclass(value) and hasattr(type(value), "__str__") and type(value).__str__ is not object.__str__:
+            return str(value)
+        case _:
+            return _fields(value)

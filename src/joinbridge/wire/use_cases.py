@@ -1,0 +1,85 @@
+"""The names of GBCS use cases by message code, for people who read decoded messages.
+
+Sources: docs/domain.md ("Payloads" and "Alerts"), the list of TOM commands in GBCS 10.3.4, and the message codes that Silicon Labs
+publish with their Gas Proxy Function. Not complete: a code without a source is not here.
+"""
+
+from __future__ import annotations
+
+
+def use_case_name(message_code: int) -> str | None:
+    """Return the GBCS use case with that message code, or None when it is not in the table."""
+    return _USE_CASES.get(message_code)
+
+
+_USE_CASES = {
+    0x0001: "CCS01",
+    0x0002: "CCS02",
+    0x0003: "CCS03",
+    0x0004: "CCS05/CCS04",
+    0x000D: "CS03A1",
+    0x000E: "CS03B",
+    0x000F: "CS04AC",
+    0x0010: "CS04B",
+    0x0013: "CS07",
+    0x0014: "CS10a",
+    0x0015: "CS11",
+    0x0018: "CS14",
+    0x0027: "ECS17b",
+    0x0048: "ECS35a",
+    0x0049: "ECS35b",
+    0x0059: "read firmware version",
+    0x0062: "ECS70",
+    0x006B: "GCS01a",
+    0x006F: "GCS05",
+    0x0070: "GCS06",
+    0x0071: "GCS07",
+    0x0072: "GCS09",
+    0x0073: "GCS11",
+    0x0074: "GCS13a",
+    0x0075: "GCS14",
+    0x0076: "GCS15c",
+    0x0077: "GCS16a",
+    0x0078: "GCS17",
+    0x007C: "GCS23",
+    0x007E: "GCS25",
+    0x0082: "GCS33",
+    0x0084: "GCS38",
+    0x0088: "GCS44",
+    0x0089: "GCS46",
+    0x008B: "GCS53",
+    0x008C: "GCS59",
+    0x008D: "GCS60",
+    0x0090: "PCS02",
+    0x0093: "ECS35c",
+    0x0094: "ECS35d",
+    0x0096: "GCS16b",
+    0x009B: "PCS01",
+    0x009D: "GCS21d",
+    0x009E: "GCS21e",
+    0x009F: "GCS21f",
+    0x00A0: "GCS61",
+    0x00A1: "CS10b",
+    0x00A3: "GCS01b",
+    0x00AB: "CS03A2",
+    0x00AF: "CS03C",
+    0x00B2: "GCS62",
+    0x00B5: "GCS21b",
+    0x00B6: "GCS13c",
+    0x00B8: "GCS13b",
+    0x00BF: "GCS21j",
+    0x00C3: "GCS15b",
+    0x00C4: "GCS15d",
+    0x00C5: "GCS15e",
+    0x00D5: "alert 8F84",
+    0x00FE: "CCS07",
+    0x010F: "CCS06",
+    0x0114: "DBCH10",
+    0x0116: "PECS01",
+    0x0117: "PECS02",
+    0x0118: "PECS03",
+    0x0119: "HECS01",
+    0x0120: "ECS100",
+    0x1000: "GCA",
+    0x1001: "GNCA",
+}

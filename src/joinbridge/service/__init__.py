@@ -1,0 +1,1 @@
+"""The service: what runs, from intake to outbox, on the ports."""

@@ -1,0 +1,1 @@
+"""An estate of homes with ground truth: devices, hubs, DSP and Suppliers that know nothing of joinbridge's opinions."""

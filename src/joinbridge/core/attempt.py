@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from joinbridge.core.facts import JoinRequested, PreCommandReturned
 from joinbridge.core.ids import DeviceId, JoinPair, RequestId, WireKey
-from joinbridge.core.vocabulary import DeviceType, Intent, JoinRole
+from joinbridge.core.vocabulary import SRV_JOIN_CRITICAL, SRV_UNJOIN_CRITICAL, DeviceType, Intent, JoinRole
 
 
 class AttemptState(StrEnum):
@@ -82,7 +82,11 @@ class AttemptKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinAttempt:
-    """One request for a Join or Unjoin. `version` counts stored changes, for compare-and-set."""
+    """One request for a Join or Unjoin. `version` counts stored changes, for compare-and-set.
+
+    `rival` is another device that a message of the same request names in place of `other`. Then nobody knows which of the two the device
+    was told, so that an answer proves nothing of either, and an Unjoin may have removed either.
+    """
 
     request_id: RequestId
     intent: Intent
@@ -90,6 +94,7 @@ class JoinAttempt:
     state: AttemptState = AttemptState.REQUESTED
     srv: str | None = None
     other: DeviceId | None = None
+    rival: DeviceId | None = None
     submitted_at: datetime | None = None
     local_only: bool = False
     role: JoinRole | None = None
@@ -120,6 +125,18 @@ class JoinAttempt:
     def pair(self) -> JoinPair | None:
         """The directional pair, once the other device is known."""
         return None if self.other is None else JoinPair(self.target, self.other)
+
+    @property
+    def wire(self) -> WireKey | None:
+        """Its key on the wire as far as known. A critical command bears the RequestID itself, since the Supplier signs over it."""
+        if self.wire_key is None and self.srv in (SRV_JOIN_CRITICAL, SRV_UNJOIN_CRITICAL):
+            return self.request_id
+        return self.wire_key
+
+    @property
+    def asked_at(self) -> datetime:
+        """When it was submitted, or first asked for if it was not: it cannot have been carried out before."""
+        return self.submitted_at or self.requested_at
 
     @property
     def is_open(self) -> bool:
@@ -162,12 +179,13 @@ def opened_by_pre_command(fact: PreCommandReturned, at: datetime) -> JoinAttempt
 def informed(attempt: JoinAttempt, fact: JoinRequested | PreCommandReturned, at: datetime) -> JoinAttempt:
     """Add what another message of the same request says: the submission (CV 5), the other device, what the command contains.
 
-    The first word stands: a field that is known is not overwritten. The earliest times count, since messages may be reordered.
+    The first word stands: a field that is known is not overwritten. Only the other device that the submission names replaces that of a
+    mere transform request. The earliest times count, since messages may be reordered.
     """
+    attempt = _for_the_other(attempt, fact)
     known = replace(
         attempt,
         requested_at=min(attempt.requested_at, at),
-        other=attempt.other or fact.other,
         role=fact.role if attempt.role is None else attempt.role,
         other_type=fact.other_type if attempt.other_type is None else attempt.other_type,
     )
@@ -176,26 +194,41 @@ def informed(attempt: JoinAttempt, fact: JoinRequested | PreCommandReturned, at:
     submitted_at = known.submitted_at
     if fact.submitted:
         submitted_at = at if submitted_at is None else min(submitted_at, at)
+    again = known.wire_key is not None and fact.wire_key not in (None, known.wire_key)
     return replace(
         known,
         srv=known.srv or fact.srv,
         submitted_at=submitted_at,
         local_only=known.local_only or fact.local_only,
         wire_key=known.wire_key or fact.wire_key,
+        retries=max(known.retries, 1) if again else known.retries,  # the DSP issued it again by itself
     )
 
 
+def _for_the_other(attempt: JoinAttempt, fact: JoinRequested | PreCommandReturned) -> JoinAttempt:
+    if attempt.other is None or fact.other is None:
+        return replace(attempt, other=attempt.other or fact.other)
+    submission = isinstance(fact, JoinRequested) and fact.submitted
+    if submission and attempt.submitted_at is None:
+        return replace(attempt, other=fact.other, rival=None)
+    if fact.other == attempt.other or (attempt.submitted_at is not None and not submission):
+        return attempt  # what was sent counts, not what was asked to be transformed
+    return replace(attempt, rival=attempt.rival or fact.other)
+
+
 def accepted(attempt: JoinAttempt, at: datetime) -> JoinAttempt:
-    """The DSP took the request (I99): the command is on its way, even if its submission was not seen."""
+    """The DSP took the request (I99): the command is on its way, even if its submission was not seen, or was refused once."""
     submitted_at = attempt.submitted_at or at
     if attempt.state is AttemptState.REQUESTED:
         return replace(attempt, state=AttemptState.ACCEPTED, submitted_at=submitted_at)
+    if attempt.state is AttemptState.NOT_SENT:
+        return replace(attempt, state=AttemptState.ACCEPTED, submitted_at=submitted_at, deadlines=())
     return replace(attempt, submitted_at=submitted_at)
 
 
 def refused(attempt: JoinAttempt, code: str) -> JoinAttempt:
-    """The DSP refused the request before anything was sent. In any later state the refusal is noted and changes nothing."""
-    if attempt.state is AttemptState.REQUESTED:
+    """The DSP refused the request before anything was sent. In any later state the refusal changes nothing."""
+    if attempt.state is AttemptState.REQUESTED and attempt.rival is None:
         return replace(attempt, state=AttemptState.NOT_SENT, refusal=code, deadlines=())
     return attempt
 
@@ -204,10 +237,11 @@ def answered(attempt: JoinAttempt, code: int, at: datetime) -> JoinAttempt:
     """The device answered. Success is final in every state; a refusal is not the last word on an attempt that was issued twice."""
     if attempt.state in (AttemptState.SUCCEEDED, AttemptState.CONFIRMED_LATE):
         return attempt
+    attempt = replace(attempt, submitted_at=attempt.submitted_at or at)  # it was sent, even if its submission was not seen
     if code == 0:
         late = attempt.lost_at is not None or attempt.state is AttemptState.REJECTED
         state = AttemptState.CONFIRMED_LATE if late else AttemptState.SUCCEEDED
-    elif attempt.retries and attempt.state in LOST | {AttemptState.UNRESOLVED}:
+    elif attempt.retries and attempt.state in UNPROVEN:
         # One of two issues of the command was refused, and nothing says which: the other may have been carried out.
         return replace(attempt, response_code=code, answered_at=at)
     else:
@@ -222,7 +256,7 @@ def lost(attempt: JoinAttempt, trigger: LossTrigger, at: datetime) -> JoinAttemp
     return replace(
         attempt,
         state=AttemptState.RESPONSE_LOST,
-        submitted_at=attempt.submitted_at or attempt.requested_at,
+        submitted_at=attempt.submitted_at or at,
         lost_at=at,
         lost_because=trigger,
         deadlines=(),
@@ -237,6 +271,11 @@ def proven(attempt: JoinAttempt) -> JoinAttempt:
 def disproved(attempt: JoinAttempt) -> JoinAttempt:
     """Evidence proves that this attempt was not carried out."""
     return _closed(attempt, AttemptState.DISPROVED)
+
+
+def carried_out_late(attempt: JoinAttempt) -> JoinAttempt:
+    """Newer evidence proves that a Join, disproved at first, was carried out after all."""
+    return replace(attempt, state=AttemptState.INFERRED_SUCCESS) if attempt.state is AttemptState.DISPROVED else attempt
 
 
 def given_up(attempt: JoinAttempt) -> JoinAttempt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from joinbridge.core import attempt as attempts
@@ -24,12 +25,15 @@ NEVER_SENT = frozenset({"E1", "E2", "E3", "E4", "E5", "E11", "E12", "E13", "E17"
 
 
 def moved(attempt: JoinAttempt, sighting: Sighting, policy: Policy) -> JoinAttempt:
-    """Return `attempt` as `sighting` leaves it: unchanged when it speaks of something else. Total and idempotent."""
+    """Return `attempt` as `sighting` leaves it: unchanged when it speaks of something else, or cannot be trusted. Total and idempotent."""
+    if not policy.trusts(sighting):
+        return attempt
     match sighting.fact:
         case RequestAcknowledged() as fact if fact.request_id == attempt.request_id:
             return _acknowledged(attempt, fact, sighting.at)
         case JoinAnswered() as fact if fact.intent is attempt.intent and matches(attempt, fact.business_key, fact.wire_key):
-            return attempts.answered(attempt, fact.code, sighting.at) if policy.trusts(sighting) else attempt
+            answered = attempts.answered(attempt, fact.code, sighting.at)
+            return replace(answered, wire_key=answered.wire_key or fact.wire_key)
         case CommandFailed(no_response=True) as fact if fact.request_id == attempt.request_id:
             return attempts.lost(attempt, LossTrigger.N13, sighting.at)
         case MessageDiscarded(key=key, cra=Cra.RESPONSE) if matches(attempt, key):
@@ -54,8 +58,8 @@ def _acknowledged(attempt: JoinAttempt, fact: RequestAcknowledged, at: datetime)
 
 
 def _not_carried_out(attempt: JoinAttempt) -> JoinAttempt:
-    # Of two issues of one command the alert names one, and nothing says which.
-    return attempt if attempt.retries else attempts.disproved(attempt)
+    # Of two issues of one command, or two commands with one RequestID, the alert names one, and nothing says which.
+    return attempt if attempt.retries or attempt.rival is not None else attempts.disproved(attempt)
 
 
 def _speaks_of(message_code: int | None, intent: Intent) -> bool:

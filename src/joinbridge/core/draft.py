@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from joinbridge.core.attempt import AttemptState, JoinAttempt
@@ -89,6 +90,11 @@ class Draft:
         if attempt.pair is not None and attempt.pair not in self.pairs:
             self.pairs[attempt.pair] = PairRecord(pair=attempt.pair, since=at)
 
+    def inventory_lacks(self, unjoin: JoinAttempt) -> None:
+        """Record that the inventory says not joined, as the DSP said when it refused `unjoin`."""
+        if unjoin.pair is not None and unjoin.pair in self.pairs:
+            self.pairs[unjoin.pair] = replace(self.pairs[unjoin.pair], held=False)
+
     def put_pair(self, record: PairRecord) -> None:
         """Record a pair."""
         self.pairs[record.pair] = record
@@ -130,7 +136,7 @@ class Draft:
     def contradict(self, pair: JoinPair, says: str) -> None:
         """Count newer proof against each inference that the pair's present state rests on."""
         record = self.pairs.get(pair)
-        rules: Sequence[str] = () if record is None else sorted({e.rule for e in record.basis if not e.answer})
+        rules: Sequence[str] = () if record is None else sorted({e.rule for e in record.basis if not e.settles})
         self._contradictions.extend(Contradiction(rule=rule, pair=pair, at=self.now, says=says) for rule in rules)
 
     def decision(self) -> Decision:

@@ -37,24 +37,37 @@ from joinbridge.core.judgement import judge
 from joinbridge.core.pair import PairRecord
 from joinbridge.core.policy import Policy
 from joinbridge.core.relevance import keepers
+from joinbridge.core.rules.delivery import SMI_SAYS_NOT_JOINED
 from joinbridge.core.vocabulary import DeviceType, Intent, MessageCode, UnjoinCode
 
 
 def decide(case: Case, event: Event, *, policy: Policy, now: datetime) -> Decision:
     """Return what follows from `event`. `case` must be whole for each device that `relevance.touched` names."""
-    draft = Draft(case, policy, now)
+    draft = Draft(case, policy, _within_reach(now))
     if isinstance(event, DeadlinePassed):
         _deadline(draft, event)
     else:
-        _observe(draft, event)
+        _observe(draft, replace(event, at=_within_reach(event.at)))
     return draft.decision()
+
+
+def _within_reach(at: datetime) -> datetime:
+    """Return `at`, or the nearest moment from which every waiting time can be counted forwards and backwards."""
+    return min(max(at, _EARLIEST), _LATEST)
+
+
+_EARLIEST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_LATEST = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
 
 
 def _observe(draft: Draft, sighting: Sighting) -> None:
     fact = sighting.fact
+    trusted = draft.policy.trusts(sighting)
     match fact:
         case JoinRequested() | PreCommandReturned():
-            _request(draft, fact, sighting.at)
+            _request(draft, fact, sighting.at, trusted=trusted)
+        case InventoryRead() | HubExchanged() | DeviceRetired() if not trusted:
+            draft.surprise(f"a {type(fact).__name__} from {sighting.source}, which is not trusted")
         case InventoryRead(descriptions=descriptions):
             draft.learn(descriptions)
         case HubExchanged():
@@ -62,18 +75,21 @@ def _observe(draft: Draft, sighting: Sighting) -> None:
         case DeviceRetired(device=device):
             _retire(draft, device, sighting.at)
         case _:
-            _evidence(draft, sighting)
+            _evidence(draft, sighting, trusted=trusted)
 
 
-def _request(draft: Draft, fact: JoinRequested | PreCommandReturned, at: datetime) -> None:
+def _request(draft: Draft, fact: JoinRequested | PreCommandReturned, at: datetime, *, trusted: bool) -> None:
     old = draft.attempts.get(AttemptKey(fact.request_id, fact.intent))
+    if not trusted:
+        draft.surprise(f"{fact.request_id} was told by a source that is not trusted")
+        if old is not None or fact.intent is Intent.JOIN:
+            return  # an answer would be taken for one to it; but an Unjoin is a reason for doubt, whoever tells of it
     if old is None:
         new = attempts.opened(fact, at) if isinstance(fact, JoinRequested) else attempts.opened_by_pre_command(fact, at)
-    elif old.other is not None and fact.other not in (None, old.other):
-        draft.surprise(f"{fact.request_id} was first for {old.other} and is now for {fact.other}; the first counts")
-        return
     else:
         new = attempts.informed(old, fact, at)
+        if old.other is not None and fact.other not in (None, old.other):
+            draft.surprise(f"{fact.request_id} was for {old.other} and is now for {fact.other}")
     if old is None or old.wire_key != new.wire_key:
         # What overtook its request waits in the ledger; so does what quotes a wire key that was not known until now.
         for earlier in sorted(draft.ledger(new.target), key=lambda s: s.at):
@@ -83,9 +99,9 @@ def _request(draft: Draft, fact: JoinRequested | PreCommandReturned, at: datetim
     _judge_target(draft, new.target)
 
 
-def _evidence(draft: Draft, sighting: Sighting) -> None:
+def _evidence(draft: Draft, sighting: Sighting, *, trusted: bool) -> None:
     fact = sighting.fact
-    if isinstance(fact, GpfLogReported | HubLogReported):
+    if trusted and isinstance(fact, GpfLogReported | HubLogReported):
         known_as = DeviceType.GPF if isinstance(fact, GpfLogReported) else DeviceType.CHF
         draft.learn((DeviceDescription(fact.device, known_as),))
     kept = [device for device in sorted(keepers(fact, draft.case)) if draft.keep(device, sighting)]
@@ -106,6 +122,8 @@ def _follow(draft: Draft, old: JoinAttempt | None, new: JoinAttempt) -> None:
         draft.put(new)  # the loss is told even if the search moves on at once
         new = draft.owe(pursuit.search(new, draft.type_of(new.target), draft.on_target(new.target), draft.policy, draft.now))
     elif new.intent is Intent.UNJOIN and was is not new.state and _leaves_doubt(new):
+        if new.refusal == SMI_SAYS_NOT_JOINED:
+            draft.inventory_lacks(new)
         new = draft.owe(pursuit.investigate(new, draft.on_target(new.target), draft.policy, draft.now))
     elif new.state is AttemptState.DISPROVED and was is not AttemptState.DISPROVED:
         draft.owe((new, (pursuit.notice(new, NoticeKind.NOT_DELIVERED),)))
@@ -124,13 +142,13 @@ _ANSWERED_SUCCESS = (AttemptState.SUCCEEDED, AttemptState.CONFIRMED_LATE)
 
 def _leaves_doubt(unjoin: JoinAttempt) -> bool:
     if unjoin.state is AttemptState.NOT_SENT:
-        return unjoin.refusal == "E080801"
+        return unjoin.refusal == SMI_SAYS_NOT_JOINED
     return unjoin.state is AttemptState.REJECTED and unjoin.response_code != UnjoinCode.NOT_IN_DEVICE_LOG
 
 
 def _tell_partner(draft: Draft, attempt: JoinAttempt) -> None:
     """Row 16: an initiator's success is evidence for the responder's half, which is a pair of its own."""
-    if attempt.intent is not Intent.JOIN or attempt.other is None:
+    if attempt.intent is not Intent.JOIN or attempt.other is None or attempt.rival is not None:
         return
     for sighting in draft.ledger(attempt.target):
         fact = sighting.fact
@@ -152,7 +170,7 @@ def _deadline(draft: Draft, event: DeadlinePassed) -> None:
         case Purpose.ANSWER:
             _follow(draft, old, attempts.lost(new, attempts.LossTrigger.DEADLINE, draft.now))
         case Purpose.RETRY:
-            draft.put(draft.owe(pursuit.reissue(new, draft.type_of(new.target), draft.policy, draft.now)))
+            draft.put(draft.owe(pursuit.reissue(new, draft.type_of(new.target), others, draft.policy, draft.now)))
         case Purpose.PROBE:
             draft.put(draft.owe(pursuit.probe(new, others, draft.policy, draft.now)))
         case Purpose.FINAL:

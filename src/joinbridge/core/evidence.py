@@ -48,14 +48,15 @@ class CommandOrder:
     wire: WireKey
     business: BusinessKey
 
-    def compare(self, other: CommandOrder) -> int:
-        """Return -1, 0 or 1 as this command was executed before, at an unknown moment relative to, or after `other`.
+    def is_after(self, other: WireKey | None) -> bool | None:
+        """Return whether this command was carried out after the one with wire key `other`; None when counters do not tell.
 
-        A device accepts only rising counters from each originator, so counters order two commands of one originator, and only those.
+        A device accepts only rising counters from each originator on the wire, so they order two commands of one, and only those: a
+        Supplier's own command and one that the ACB fronts for it are in no order.
         """
-        if self.wire.remote == other.wire.remote and self.wire.counter != other.wire.counter:
-            return 1 if self.wire.counter > other.wire.counter else -1
-        return 0
+        if other is None or self.wire.remote != other.remote or self.wire.counter == other.counter:
+            return None
+        return self.wire.counter > other.counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,8 @@ class Evidence:
     """One finding of one rule about `pair`.
 
     What it says was true at some moment between `earliest` and `at`. `order` is set when it comes from a device's answer to a command;
-    `attempt` when it speaks of one attempt. Two findings are independent when their `family` differs.
+    `attempt` when it speaks of one attempt; `by_device_clock` when `at` is the device's own time, which orders it among others of the same
+    device. Two findings are independent when their `family` differs.
     """
 
     pair: JoinPair
@@ -79,5 +81,21 @@ class Evidence:
     says: str
     attempt: RequestId | None = None
     order: CommandOrder | None = None
-    answer: bool = False  # the device's own answer to a Join or Unjoin of this pair
+    by_device_clock: bool = False
+    answer: bool = False  # the device's own answer to a Join or Unjoin of this pair, or a person's word
     shadow: bool = False  # found by a rule in shadow mode: recorded, never counted
+
+    @property
+    def settles(self) -> bool:
+        """Whether it is an answer that says the outcome by itself, and not one that something is inferred from."""
+        return self.answer and self.grade is Grade.CONCLUSIVE
+
+    @property
+    def by_person(self) -> bool:
+        """Whether it is a person's word."""
+        return self.answer and self.attempt is None
+
+    @property
+    def reached_inventory(self) -> bool:
+        """Whether the DSP acts on it by itself: it was a device's answer, not a person's word and not an inference."""
+        return self.settles and not self.by_person

@@ -59,7 +59,7 @@ def eui64_to_bytes(eui: Eui64) -> bytes:
     return bytes.fromhex(eui.replace("-", ""))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class CommandKey:
     """One command on its way: who sent it, which device it is for, and the sender's counter.
 

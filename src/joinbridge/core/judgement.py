@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,61 +10,92 @@ from joinbridge.core import attempt as attempts
 from joinbridge.core.attempt import AttemptState, JoinAttempt
 from joinbridge.core.draft import Draft
 from joinbridge.core.effects import NoticeKind, PublishEvent, UpdateInventory
-from joinbridge.core.evidence import Evidence
+from joinbridge.core.evidence import Evidence, Grade, Polarity
+from joinbridge.core.order import closes, is_after, may_have_removed, removals, shows_removal, survives
 from joinbridge.core.pair import HELD_JOINED, PairRecord, PairState
 from joinbridge.core.pursuit import notice
 from joinbridge.core.rules import PairContext
 from joinbridge.core.standing import Standing, stand
-from joinbridge.core.verdict import Verdict, collect, is_after, may_have_removed, reach, survives
+from joinbridge.core.verdict import Verdict, collect, counted, reach
 from joinbridge.core.vocabulary import Intent
 
 
 def judge(draft: Draft, record: PairRecord) -> None:
     """Bring the pair of `record`, and the attempts on it, up to what the evidence proves now."""
-    context = draft.context(record.pair)
-    evidence = collect(draft.ledger(record.pair.target), context)
-    draft.found(record.pair, evidence)
-    verdict = reach(evidence, context, record)
-    for attempt in context.on_pair():
-        settled = _settled(attempt, verdict, context)
-        if settled != attempt:
-            draft.put(settled)
-    context = draft.context(record.pair)
-    standing = stand(record, verdict, evidence, context)
+    settled: list[JoinAttempt] = []
+    while True:
+        context = draft.context(record.pair)
+        found = collect(draft.ledger(record.pair.target), context)
+        evidence = counted(found, record)
+        context = replace(context, removed_by=removals(evidence, context))
+        verdict = reach(evidence, context, record)
+        standing = stand(record, verdict, found, context)
+        changed = [] if standing.state is PairState.DISPUTED else _settle(verdict, evidence, context)
+        if not changed:
+            break
+        # What became of an attempt bears on what the evidence means. An attempt settles but a few times, so this ends.
+        settled += changed
+        for attempt in changed:
+            draft.put(attempt)
+    draft.found(record.pair, found)
     if standing.contradicted:
         draft.contradict(record.pair, _why(standing.basis) or "the evidence it rested on no longer stands")
-    if (standing.state, standing.basis) != (record.state, record.basis):
+    overdue = standing.state in HELD_JOINED and record.held is False  # the inventory lost it, or never had it
+    if overdue or (standing.state, standing.basis) != (record.state, record.basis):
         _move(draft, record, standing, context)
+    if standing.state is not record.state:
+        told = any(a.state is AttemptState.INFERRED_SUCCESS for a in settled)
+        if standing.state is PairState.DISPUTED or (standing.state is PairState.INFERRED_SUCCESS and not told):
+            draft.effect(_event(draft, record, standing))
     if standing.state in HELD_JOINED | {PairState.NOT_JOINED}:
         _close_cases(draft, record, standing)
 
 
-def _settled(attempt: JoinAttempt, verdict: Verdict, context: PairContext) -> JoinAttempt:
+def _settle(verdict: Verdict, evidence: Sequence[Evidence], context: PairContext) -> list[JoinAttempt]:
+    """Return the attempts on the pair that the verdict changes, as it leaves them."""
+    settled = ((attempt, _settled(attempt, verdict, evidence, context)) for attempt in context.on_pair())
+    return [new for old, new in settled if new != old]
+
+
+def _settled(attempt: JoinAttempt, verdict: Verdict, evidence: Sequence[Evidence], context: PairContext) -> JoinAttempt:
     """Return the attempt as the verdict leaves it."""
-    if verdict.joined is None or attempt.state not in attempts.UNPROVEN:
+    # Of what was never sent there is nothing to prove; of a request for two devices nobody knows which was meant.
+    if verdict.joined is None or attempt.submitted_at is None or attempt.rival is not None:
+        return attempt
+    if attempt.state not in attempts.UNPROVEN | {AttemptState.DISPROVED}:
         return attempt
     if attempt.intent is Intent.UNJOIN:
         return _settled_unjoin(attempt, verdict, context)
-    if not all(is_after(e, attempt, context.policy) for e in verdict.basis):
-        return attempt
     if verdict.joined:
-        return attempts.proven(attempt)
+        if not any(all(is_after(e, attempt, context.policy) for e in proof) for proof in verdict.proofs):
+            return attempt
+        late = attempt.state is AttemptState.DISPROVED and _may_be_late(attempt, evidence, context)
+        return attempts.carried_out_late(attempt) if late else attempts.proven(attempt)
+    if not all(closes(e, attempt, context) for e in verdict.basis):
+        return attempt
     if any(may_have_removed(u) and _asked(u) >= _asked(attempt) for u in context.on_pair(Intent.UNJOIN)):
         return attempts.given_up(attempt)  # it may have been there and be gone again: the question is moot
     return attempts.disproved(attempt)
 
 
+def _may_be_late(join: JoinAttempt, evidence: Sequence[Evidence], context: PairContext) -> bool:
+    """Whether a join that was disproved can be what made the entry: it was delivered as far as is known, and none came after it."""
+    failed = any(e.attempt == join.request_id and e.polarity is Polarity.ATTEMPT_FAILED and e.grade is Grade.CONCLUSIVE for e in evidence)
+    return not failed and join.key == max(context.on_pair(Intent.JOIN), key=_asked).key
+
+
 def _settled_unjoin(unjoin: JoinAttempt, verdict: Verdict, context: PairContext) -> JoinAttempt:
-    if unjoin.submitted_at is None:
+    if not verdict.joined:
+        return attempts.proven(unjoin) if all(shows_removal(e, unjoin) for e in verdict.basis) else unjoin
+    if not all(survives(e, unjoin, context) for e in verdict.basis):
         return unjoin
-    if verdict.joined:
-        later = all(survives(e, unjoin, context) for e in verdict.basis)
-        return attempts.disproved(unjoin) if later else unjoin
-    return attempts.proven(unjoin) if all(is_after(e, unjoin, context.policy) for e in verdict.basis) else unjoin
+    if any(_asked(join) >= _asked(unjoin) for join in context.on_pair(Intent.JOIN) if join.submitted_at is not None):
+        return attempts.given_up(unjoin)  # it may have been carried out, and the pair joined again
+    return attempts.disproved(unjoin)
 
 
-def _asked(attempt: JoinAttempt) -> tuple[object, ...]:
-    return (attempt.submitted_at or attempt.requested_at, attempt.request_id.counter)
+def _asked(attempt: JoinAttempt) -> tuple[datetime, int]:
+    return attempt.asked_at, attempt.request_id.counter
 
 
 def _move(draft: Draft, record: PairRecord, standing: Standing, context: PairContext) -> None:
@@ -77,13 +109,12 @@ def _move(draft: Draft, record: PairRecord, standing: Standing, context: PairCon
         held=_held(record, standing),
     )
     draft.put_pair(moved)
-    if not changed:
-        return
     update = _correction(record, standing, context)
     if update is not None:
         draft.effect(update)
-    if standing.state is PairState.DISPUTED:
-        _dispute(draft, record, standing, context)
+    if changed and standing.state is PairState.DISPUTED:
+        for attempt in context.on_pair(Intent.JOIN):
+            draft.put(attempts.reopened(attempt))
 
 
 def _disputed_at(draft: Draft, record: PairRecord, standing: Standing) -> datetime | None:
@@ -108,15 +139,14 @@ def _correction(record: PairRecord, standing: Standing, context: PairContext) ->
 
     The DSP itself acts on an answer that reaches it; what was inferred is ours to write, and so is the taking back of it.
     """
-    by_answer = any(e.answer for e in standing.basis)
+    ours = not any(e.reached_inventory for e in standing.basis)
+    changed = standing.state is not record.state
     match standing.state:
-        case PairState.INFERRED_SUCCESS:
+        case PairState.INFERRED_SUCCESS | PairState.JOINED if record.held is False or (ours and changed):
             joined = True
-        case PairState.JOINED if record.held is False:
-            joined = True
-        case PairState.DISPUTED:
+        case PairState.DISPUTED if changed:
             joined = False
-        case PairState.NOT_JOINED if not by_answer and (record.held or _unjoin_inferred(context)):
+        case PairState.NOT_JOINED if changed and ours and (record.held or _concluded(standing, context)):
             joined = False
         case _:
             return None
@@ -132,21 +162,19 @@ def _correction(record: PairRecord, standing: Standing, context: PairContext) ->
     )
 
 
-def _unjoin_inferred(context: PairContext) -> bool:
-    return any(a.state is AttemptState.INFERRED_SUCCESS for a in context.on_pair(Intent.UNJOIN))
+def _concluded(standing: Standing, context: PairContext) -> bool:
+    """Whether it took an inferred Unjoin, or a person, to know that the pair is not joined."""
+    inferred = any(a.state is AttemptState.INFERRED_SUCCESS for a in context.on_pair(Intent.UNJOIN))
+    return inferred or any(e.settles for e in standing.basis)
 
 
-def _dispute(draft: Draft, record: PairRecord, standing: Standing, context: PairContext) -> None:
-    for attempt in context.on_pair(Intent.JOIN):
-        draft.put(attempts.reopened(attempt))
-    draft.effect(
-        PublishEvent(
-            key=f"event:{record.pair.target}:{record.pair.other}:disputed:{record.version}",
-            at=draft.now,
-            state=PairState.DISPUTED,
-            pair=record.pair,
-            rules=tuple(sorted({e.rule for e in standing.basis})),
-        )
+def _event(draft: Draft, record: PairRecord, standing: Standing) -> PublishEvent:
+    return PublishEvent(
+        key=f"event:{record.pair.target}:{record.pair.other}:{standing.state}:{record.version}",
+        at=draft.now,
+        state=standing.state,
+        pair=record.pair,
+        rules=tuple(sorted({e.rule for e in standing.basis})),
     )
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 import tenacity
 
-from joinbridge.core.attempt import JoinAttempt
+from joinbridge.core.attempt import JoinAttempt, LossTrigger
 from joinbridge.core.evidence import Mode
 from joinbridge.core.facts import Authenticity, Sighting
-from joinbridge.core.ids import Eui64
+from joinbridge.core.ids import BusinessKey, DeviceId, Eui64, RequestId
 from joinbridge.core.vocabulary import DeviceType
 
 ACB = Eui64("90-B3-D5-1F-30-00-00-02")
@@ -62,6 +62,33 @@ class Policy:
             return self.answer_wait_unknown
         return self.answer_wait.get(target_type, self.answer_wait_unknown)
 
+    def carried_out_by(self, attempt: JoinAttempt) -> datetime | None:
+        """Return the moment after which `attempt` cannot be carried out any more; None when there is none.
+
+        An answer, or the word that an answer was dropped, shows that it has been carried out. A command without either may lie at a hub
+        until the network has forgotten it. One that was handed to somebody may be delivered at any time, and of one that was issued twice
+        nobody knows which issue was answered.
+        """
+        if attempt.retries:
+            return None
+        if attempt.answered_at is not None:
+            return attempt.answered_at
+        if attempt.lost_because is LossTrigger.DISCARDED:
+            return attempt.lost_at
+        return None if attempt.local_only else attempt.asked_at + self.max_transit
+
+    def probe_key(self, target: DeviceId, now: datetime) -> RequestId:
+        """Return the RequestID of a probe of `target`: the moment it is made, in milliseconds since 1970, is its counter."""
+        return RequestId(self.probe_originator, target, (now - _EPOCH) // timedelta(milliseconds=1))
+
+    def probe_made_at(self, key: BusinessKey, answered_at: datetime) -> datetime | None:
+        """Return the earliest moment at which the read `key` was made, if it was a probe of ours and its counter can be that moment."""
+        if key.remote != self.probe_originator or key.counter > _LAST_MS:
+            return None
+        made_at = _EPOCH + timedelta(milliseconds=key.counter)
+        believable = answered_at - self.max_transit <= made_at <= answered_at + self.clock_skew
+        return made_at - self.clock_skew if believable else None
+
     def trusts(self, sighting: Sighting) -> bool:
         """Whether what `sighting` says counts in full: its signature was verified, or its producer is trusted."""
         if sighting.authenticity is Authenticity.VERIFIED:
@@ -83,3 +110,5 @@ class Policy:
 
 
 _NO_RETRYING = tenacity.Retrying()
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_LAST_MS = 253_402_300_799_000  # 9999-12-31T23:59:59Z, the last moment that a datetime holds

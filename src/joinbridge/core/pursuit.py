@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from joinbridge.core.attempt import AttemptState, JoinAttempt, LossTrigger, Purpose, armed
 from joinbridge.core.effects import Effect, NoticeKind, NotifySupplier, ProbeDeviceLog, ReissueJoin
-from joinbridge.core.ids import RequestId
 from joinbridge.core.policy import Policy
 from joinbridge.core.vocabulary import SRV_JOIN_NON_CRITICAL, DeviceType, Intent
-
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 Step = tuple[JoinAttempt, tuple[Effect, ...]]
 
@@ -61,11 +58,14 @@ def fronted_by_acb(attempt: JoinAttempt, target_type: DeviceType | None) -> bool
     return target_type in (DeviceType.PPMID, DeviceType.CHF)
 
 
-def reissue(attempt: JoinAttempt, target_type: DeviceType | None, policy: Policy, now: datetime) -> Step:
-    """Ask the DSP to issue the command again; when the last try is used up, the probe is next."""
-    other = attempt.other
-    if other is None:
-        return probe(attempt, (), policy, now)  # nothing to ask for again
+def reissue(attempt: JoinAttempt, target_type: DeviceType | None, others: Iterable[JoinAttempt], policy: Policy, now: datetime) -> Step:
+    """Ask the DSP to issue the command again; when the last try is used up, the probe is next.
+
+    Never once somebody has asked for something else: it would undo an Unjoin. `others` are the attempts on the same target.
+    """
+    other, others = attempt.other, tuple(others)
+    if other is None or attempt.rival is not None or attempt.retries >= policy.max_retries or _superseded(attempt, others):
+        return probe(attempt, others, policy, now)
     number = attempt.retries + 1
     attempt = replace(attempt, state=AttemptState.RETRIED, retries=number)
     wait = policy.answer_due(attempt, target_type)
@@ -81,15 +81,18 @@ def probe(attempt: JoinAttempt, others: Iterable[JoinAttempt], policy: Policy, n
     """Ask for the target's Device Log, unless a probe for another attempt on the same target is already out that answers this one too."""
     if attempt.probes >= policy.max_probes:
         return attempt, ()
+    others = tuple(others)
     shared = _shared_probe(attempt, others, policy, now)
     state = AttemptState.PROBED if attempt.is_open else attempt.state
     attempt = replace(attempt, state=state, probes=attempt.probes + 1, probed_at=shared or now)
     if attempt.probes < policy.max_probes:
-        attempt = armed(attempt, Purpose.PROBE, now + policy.probe_wait)
+        next_at = now + policy.probe_wait
+        if attempt.probes * 2 >= policy.max_probes:
+            next_at = max(next_at, _quiet_at(attempt, others, policy))
+        attempt = armed(attempt, Purpose.PROBE, next_at)
     if shared is not None:
         return attempt, ()
-    counter = (now - _EPOCH) // timedelta(milliseconds=1)
-    request_id = RequestId(policy.probe_originator, attempt.target, counter)
+    request_id = policy.probe_key(attempt.target, now)
     return attempt, (ProbeDeviceLog(key=f"probe:{request_id}", request_id=request_id),)
 
 
@@ -108,3 +111,18 @@ def _shared_probe(attempt: JoinAttempt, others: Iterable[JoinAttempt], policy: P
         if o.key != attempt.key and o.probed_at is not None and asked_at <= o.probed_at and now < o.probed_at + policy.probe_wait
     )
     return max(recent, default=None)
+
+
+def _superseded(attempt: JoinAttempt, others: Iterable[JoinAttempt]) -> bool:
+    """Whether someone has asked for another Join or Unjoin of the pair since."""
+    return any(
+        o.key != attempt.key and o.pair == attempt.pair and o.asked_at >= attempt.asked_at and o.state is not AttemptState.NOT_SENT
+        for o in others
+    )
+
+
+def _quiet_at(attempt: JoinAttempt, others: Iterable[JoinAttempt], policy: Policy) -> datetime:
+    """Return from when on a probe can show that the entry has outlived every unanswered Unjoin of the pair: half the probes wait for it."""
+    unjoins = (o for o in (attempt, *others) if o.pair == attempt.pair and o.intent is Intent.UNJOIN and o.answered_at is None)
+    ends = (policy.carried_out_by(u) for u in unjoins if u.state not in (AttemptState.NOT_SENT, AttemptState.DISPROVED))
+    return max((at + 2 * policy.clock_skew for at in ends if at is not None), default=attempt.asked_at)

@@ -15,6 +15,7 @@ from joinbridge.core.facts import (
     CommandNotExecuted,
     DeviceAlerted,
     DeviceLogRead,
+    DeviceRetired,
     Fact,
     GpfLogReported,
     GpfLogRestored,
@@ -44,12 +45,13 @@ DECISIVE: tuple[type[Fact], ...] = (
     CommandNotExecuted,
     CommandFailed,
     HubExchanged,
+    DeviceRetired,
     PersonDecided,
     InventoryRead,
 )
 """Facts that count even when they come before their request: they are kept whether or not anything is open."""
 
-_UNKEPT = (JoinRequested, PreCommandReturned, InventoryRead, HubExchanged)
+_UNKEPT = (JoinRequested, PreCommandReturned, InventoryRead, HubExchanged, DeviceRetired)
 """Facts whose whole content goes into attempts, pairs or devices."""
 
 

@@ -7,13 +7,14 @@ quietly overwritten (docs/transitions.md is generated from this module).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from joinbridge.core.attempt import UNPROVEN, AttemptState
 from joinbridge.core.evidence import Evidence, Grade, Polarity
+from joinbridge.core.order import contradicts, removers, survives
 from joinbridge.core.pair import HELD_JOINED, PairRecord, PairState
 from joinbridge.core.rules import PairContext
-from joinbridge.core.verdict import Verdict, may_have_removed, survives
+from joinbridge.core.verdict import Verdict, counted
 from joinbridge.core.vocabulary import Intent, JoinCode
 
 
@@ -26,36 +27,41 @@ class Standing:
     contradicted: bool = False
 
 
-def stand(record: PairRecord, verdict: Verdict, evidence: Sequence[Evidence], context: PairContext) -> Standing:
-    """Return where the pair of `record` stands under `verdict`. Total."""
+def stand(record: PairRecord, verdict: Verdict, found: Sequence[Evidence], context: PairContext) -> Standing:
+    """Return where the pair of `record` stands under `verdict`, which came from what the rules `found`. Total."""
+    if record.state is PairState.DISPUTED and _explained(record, context):
+        # What looked like a contradiction was an Unjoin whose messages came later than what they explain.
+        record = replace(record, state=PairState.UNKNOWN, disputed_at=None)
     if verdict.joined:
         return _proven_joined(record, verdict, context)
     if verdict.joined is False:
         return _proven_not_joined(record, verdict, context)
-    return _unproven(record, evidence, context)
+    return _unproven(record, found, context)
 
 
 def _proven_joined(record: PairRecord, verdict: Verdict, context: PairContext) -> Standing:
     if record.state is PairState.DISPUTED and not _settles(record, verdict, context):
         return Standing(state=PairState.DISPUTED, basis=record.basis)
-    if verdict.by_answer:
-        return Standing(state=PairState.JOINED, basis=verdict.basis)
-    if record.state is PairState.JOINED:
-        return Standing(state=PairState.JOINED, basis=record.basis)  # the answer it rests on is worth more
-    return Standing(state=PairState.INFERRED_SUCCESS, basis=verdict.basis)
+    state = PairState.JOINED if verdict.by_answer else PairState.INFERRED_SUCCESS
+    return Standing(state=state, basis=verdict.basis)
 
 
 def _proven_not_joined(record: PairRecord, verdict: Verdict, context: PairContext) -> Standing:
+    if record.state in HELD_JOINED and any(e.by_person for e in verdict.basis):
+        return Standing(state=PairState.NOT_JOINED, basis=verdict.basis, contradicted=True)
     if record.state in HELD_JOINED and not _explained(record, context):
-        return Standing(state=PairState.DISPUTED, basis=verdict.basis, contradicted=True)
+        # Both sides are kept: what we had said it on, and what speaks against it.
+        return Standing(state=PairState.DISPUTED, basis=(*record.basis, *verdict.basis), contradicted=True)
     if record.state is PairState.DISPUTED and not _settles(record, verdict, context):
         return Standing(state=PairState.DISPUTED, basis=record.basis)
     return Standing(state=PairState.NOT_JOINED, basis=verdict.basis)
 
 
-def _unproven(record: PairRecord, evidence: Sequence[Evidence], context: PairContext) -> Standing:
-    removal_possible = any(may_have_removed(a) for a in context.on_pair(Intent.UNJOIN))
-    if record.state in HELD_JOINED and not removal_possible and record.expired_at is None:
+def _unproven(record: PairRecord, found: Sequence[Evidence], context: PairContext) -> Standing:
+    evidence = counted(found, record)
+    if record.state in HELD_JOINED and not removers(context) and record.expired_at is None:
+        if _unshaken(record, found, evidence):
+            return Standing(state=record.state, basis=record.basis)
         # What we inferred from no longer proves it, and nobody has asked for a change: say so.
         return Standing(state=PairState.DISPUTED, basis=record.basis, contradicted=True)
     if record.state is PairState.DISPUTED:
@@ -66,6 +72,18 @@ def _unproven(record: PairRecord, evidence: Sequence[Evidence], context: PairCon
     if failed:
         return Standing(state=PairState.NOT_JOINED, basis=failed)
     return Standing(state=PairState.UNKNOWN)
+
+
+def _unshaken(record: PairRecord, found: Sequence[Evidence], evidence: Sequence[Evidence]) -> bool:
+    """Whether all that the record rests on is still found, and nothing that counts against it may be newer.
+
+    What came late and cannot be ordered would have kept us from inferring, but is no contradiction; nor is it one that a rule has returned to
+    shadow since, and would not decide any more.
+    """
+    still_found = {(e.rule, e.message, e.grade) for e in found}
+    enough = Grade.CONCLUSIVE if len(record.basis) == 1 else Grade.STRONG
+    against = [e for e in evidence if e.polarity is Polarity.NOT_JOINED and e.grade >= enough]
+    return all((e.rule, e.message, e.grade) in still_found and not any(contradicts(n, e) for n in against) for e in record.basis)
 
 
 def _failures(evidence: Sequence[Evidence], context: PairContext) -> tuple[Evidence, ...]:
@@ -80,16 +98,18 @@ def _failures(evidence: Sequence[Evidence], context: PairContext) -> tuple[Evide
 
 
 def _explained(record: PairRecord, context: PairContext) -> bool:
-    """Whether an Unjoin accounts for the pair being gone: it answered success, or it may have been carried out since."""
-    removals = [a for a in context.on_pair(Intent.UNJOIN) if may_have_removed(a)]
-    return any(not all(survives(e, u, context) for e in record.basis) for u in removals)
+    """Whether an Unjoin accounts for the pair being gone: it answered success, or it may have been carried out since.
+
+    A dispute is explained only by one that was asked for before it arose.
+    """
+    ours = [e for e in record.basis if e.polarity is Polarity.JOINED]
+    removals = (u for u in removers(context) if record.disputed_at is None or u.asked_at <= record.disputed_at)
+    return any(not all(survives(e, u, context) for e in ours) for u in removals)
 
 
 def _settles(record: PairRecord, verdict: Verdict, context: PairContext) -> bool:
-    """Whether a verdict ends a dispute: a device's answer or a person's word from after it, or proof of a join asked for after it."""
-    disputed_at, newest = record.disputed_at, verdict.at
-    if disputed_at is None or newest is None or newest <= disputed_at:
+    """Whether a verdict ends a dispute: a person's word, or proof from after it, of a join or unjoin that was asked for after it."""
+    disputed_at, earliest = record.disputed_at, verdict.earliest
+    if disputed_at is None or earliest is None or earliest <= disputed_at:
         return False
-    if verdict.by_answer:
-        return True
-    return any(a.submitted_at is not None and a.submitted_at > disputed_at for a in context.on_pair(Intent.JOIN))
+    return verdict.by_answer or any(a.submitted_at is not None and a.submitted_at > disputed_at for a in context.on_pair(Intent.JOIN))

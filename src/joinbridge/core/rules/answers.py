@@ -26,6 +26,7 @@ def _finding(
         polarity=polarity,
         grade=grade,
         says=says,
+        earliest=attempt.asked_at,
         attempt=attempt,
         order=CommandOrder(fact.wire_key, fact.business_key),
         answer=True,
@@ -127,6 +128,7 @@ def _partner_joined(sighting: Sighting, context: PairContext) -> Finding | None:
         polarity=Polarity.JOINED,
         grade=Grade.STRONG,
         says="the partner finished key agreement as initiator, which needs this target's entry as responder",
+        earliest=sighting.at - context.policy.max_transit,
     )
 
 
@@ -138,11 +140,12 @@ def _restored(sighting: Sighting, context: PairContext) -> Finding | None:
     if code is None:
         return None
     order = CommandOrder(fact.wire_key, fact.business_key)
+    earliest = sighting.at - context.policy.max_transit
     if code == JoinCode.SUCCESS:
         says = "the new Gas Proxy Function restored the entry"
-        return Finding(polarity=Polarity.JOINED, grade=Grade.CONCLUSIVE, says=says, order=order)
+        return Finding(polarity=Polarity.JOINED, grade=Grade.CONCLUSIVE, says=says, order=order, earliest=earliest)
     says = f"the new Gas Proxy Function could not restore the entry (code {code})"
-    return Finding(polarity=Polarity.NOT_JOINED, grade=Grade.STRONG, says=says, order=order)
+    return Finding(polarity=Polarity.NOT_JOINED, grade=Grade.STRONG, says=says, order=order, earliest=earliest)
 
 
 def _user_supplied(sighting: Sighting, context: PairContext) -> Finding | None:
@@ -154,7 +157,8 @@ def _user_supplied(sighting: Sighting, context: PairContext) -> Finding | None:
         return None
     polarity = Polarity.JOINED if fact.intent is Intent.JOIN else Polarity.NOT_JOINED
     says = "a User handed in the target's success, unverified"
-    return Finding(polarity=polarity, grade=Grade.STRONG, says=says, attempt=attempt)
+    order = CommandOrder(fact.wire_key, fact.business_key)
+    return Finding(polarity=polarity, grade=Grade.STRONG, says=says, earliest=attempt.asked_at, attempt=attempt, order=order)
 
 
 RULES = (

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from joinbridge.core.attempt import AttemptState, JoinAttempt
+from joinbridge.core.attempt import AttemptKey, AttemptState, JoinAttempt
 from joinbridge.core.evidence import CommandOrder, Evidence, Grade, Mode, Polarity
 from joinbridge.core.facts import DeviceDescription, Fact, Sighting
 from joinbridge.core.ids import CommandKey, DeviceId, JoinPair
@@ -16,12 +16,16 @@ from joinbridge.core.vocabulary import DeviceType, Intent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairContext:
-    """One pair with all that is recorded about its target: `attempts` on the target, oldest request first."""
+    """One pair with all that is recorded about its target: `attempts` on the target, oldest request first.
+
+    `removed_by` has the Unjoins of which evidence shows that they were carried out, and by when (`order.removals`).
+    """
 
     pair: JoinPair
     attempts: tuple[JoinAttempt, ...]
     devices: Mapping[DeviceId, DeviceDescription]
     policy: Policy
+    removed_by: Mapping[AttemptKey, datetime] = field(default_factory=dict)
 
     def type_of(self, device: DeviceId) -> DeviceType | None:
         """Return the type of `device` as the inventory or its own messages told it."""
@@ -30,7 +34,7 @@ class PairContext:
 
     def on_pair(self, intent: Intent | None = None) -> tuple[JoinAttempt, ...]:
         """Return the attempts on this pair, of one intent or of both."""
-        return tuple(a for a in self.attempts if a.other == self.pair.other and intent in (None, a.intent))
+        return tuple(a for a in self.attempts if self.pair.other in (a.other, a.rival) and intent in (None, a.intent))
 
     def expected_type(self) -> DeviceType | None:
         """Return the type with which the other device should be entered: as commanded, else as described; None when unknown."""
@@ -38,30 +42,36 @@ class PairContext:
         return self.type_of(self.pair.other) if commanded is None else commanded
 
     def find(self, intent: Intent, *keys: CommandKey) -> JoinAttempt | None:
-        """Return the attempt on this pair that one of `keys` (wire or business) names."""
-        return next((a for a in self.on_pair(intent) if matches(a, *keys)), None)
+        """Return the attempt that one of `keys` (wire or business) names, if it is certain that it was one on this pair."""
+        return next((a for a in self.on_pair(intent) if a.rival is None and matches(a, *keys)), None)
 
-    def window(self, attempt: JoinAttempt) -> tuple[datetime, datetime] | None:
-        """Return when the device may have carried out the first issue of `attempt`, by its own clock; None if it was not submitted."""
+    def window(self, attempt: JoinAttempt) -> Window | None:
+        """Return when the device normally carries out `attempt`, by its own clock; None if nothing was sent."""
         if attempt.submitted_at is None or attempt.state is AttemptState.NOT_SENT:
             return None
         wait = self.policy.answer_due(attempt, self.type_of(attempt.target))
         return attempt.submitted_at - self.policy.clock_skew, attempt.submitted_at + wait + self.policy.clock_skew
 
-    def alone_in_window(self, attempt: JoinAttempt) -> bool:
-        """Whether no other join on the target may have been carried out in the window of `attempt`."""
-        own = self.window(attempt)
-        if own is None:
-            return False
+    def alone_in_window(self, attempt: JoinAttempt, window: Window) -> bool:
+        """Whether `attempt` is the only join on the target that the device may have carried out within `window`."""
         others = (a for a in self.attempts if a.intent is Intent.JOIN and a.key != attempt.key)
-        windows = (self.window(a) for a in others)
-        return not any(w is not None and w[0] <= own[1] and own[0] <= w[1] for w in windows)
+        return not any(self._may_be_within(other, window) for other in others)
+
+    def _may_be_within(self, attempt: JoinAttempt, window: Window) -> bool:
+        """Whether `attempt` was outstanding at some time in `window`."""
+        if self.window(attempt) is None or attempt.asked_at - self.policy.clock_skew > window[1]:
+            return False
+        ended_at = self.policy.carried_out_by(attempt)
+        return ended_at is None or ended_at + self.policy.clock_skew >= window[0]
 
 
 def matches(attempt: JoinAttempt, *keys: CommandKey) -> bool:
     """Whether one of `keys` names `attempt`, by RequestID or by wire key."""
     return attempt.request_id in keys or (attempt.wire_key is not None and attempt.wire_key in keys)
 
+
+Window = tuple[datetime, datetime]
+"""From when to when something may have happened."""
 
 Reading = Callable[[Sighting, PairContext], "Finding | None"]
 
@@ -77,6 +87,7 @@ class Finding:
     earliest: datetime | None = None
     attempt: JoinAttempt | None = None
     order: CommandOrder | None = None
+    by_device_clock: bool = False
     answer: bool = False
     family: str | None = None
 
@@ -106,13 +117,15 @@ class Rule:
     def apply(self, sighting: Sighting, context: PairContext) -> Evidence | None:
         """Return what the sighting says about the pair, None when it says nothing.
 
-        The grade is one step lower when neither the message nor its producer can be trusted (docs/domain.md, "Evidence", rule 5).
+        The grade is one step lower when neither the message nor its producer can be trusted (docs/domain.md, "Evidence", rule 5). All
+        that such producers say is one witness.
         """
         mode = self.mode(context.policy)
         found = None if mode is Mode.OFF else self.read(sighting, context)
         if found is None:
             return None
-        trusted = context.policy.trusts(sighting) or self.row == USER_SUPPLIED_ROW
+        trusted = context.policy.trusts(sighting)
+        lowered = not trusted and self.row != USER_SUPPLIED_ROW
         at = found.at or sighting.at
         return Evidence(
             pair=context.pair,
@@ -120,18 +133,21 @@ class Rule:
             rule=self.name,
             version=self.version,
             polarity=found.polarity,
-            grade=found.grade if trusted else found.grade.lowered(),
+            grade=found.grade.lowered() if lowered else found.grade,
             at=at,
-            earliest=found.earliest or at,
+            earliest=min(at, found.earliest or at),
             message=sighting.key,
-            family=found.family or self.name,
+            family=(found.family or self.name) if trusted else _NOT_TRUSTED,
             says=found.says,
             attempt=None if found.attempt is None else found.attempt.request_id,
             order=found.order,
+            by_device_clock=found.by_device_clock,
             answer=found.answer,
             shadow=mode is Mode.SHADOW,
         )
 
+
+_NOT_TRUSTED = "not-trusted"
 
 USER_SUPPLIED_ROW = 35
 """The one rule that grades user-supplied data itself, so that it is not lowered a second time."""

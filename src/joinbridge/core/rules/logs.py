@@ -4,69 +4,81 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from joinbridge.core.attempt import JoinAttempt
+from joinbridge.core.attempt import AttemptState, JoinAttempt
 from joinbridge.core.evidence import Grade, Mode, Polarity
-from joinbridge.core.facts import DeviceAlerted, EventLogRead, LogKind, Sighting
-from joinbridge.core.rules.context import Finding, PairContext, Rule
+from joinbridge.core.facts import DeviceAlerted, EventLogRead, LoggedEvent, LogKind, Sighting
+from joinbridge.core.rules.context import Finding, PairContext, Rule, Window
 from joinbridge.core.vocabulary import AlertCode, DeviceType, Intent, MessageCode
 
-_Window = tuple[datetime, datetime]
 
-
-def _lonely_attempts(context: PairContext) -> list[tuple[JoinAttempt, _Window]]:
+def _lonely_attempts(context: PairContext) -> list[tuple[JoinAttempt, Window]]:
     """Return the joins on the pair during which no other join was outstanding on the target, newest first, with their windows."""
     found = []
     for attempt in reversed(context.on_pair(Intent.JOIN)):
         window = context.window(attempt)
-        if window is not None and context.alone_in_window(attempt):
+        if window is not None and attempt.rival is None and context.alone_in_window(attempt, window):
             found.append((attempt, window))
     return found
 
 
-def _security_log(sighting: Sighting) -> EventLogRead | None:
+def _security_log(sighting: Sighting, context: PairContext) -> EventLogRead | None:
+    """Return the security log that was read, if the clock its entries were made by can be right: none is from the future."""
     fact = sighting.fact
-    return fact if isinstance(fact, EventLogRead) and fact.kind is LogKind.SECURITY else None
+    if not isinstance(fact, EventLogRead) or fact.kind is not LogKind.SECURITY:
+        return None
+    return fact if all(e.at <= sighting.at + context.policy.clock_skew for e in fact.entries) else None
 
 
-def _codes_in(fact: EventLogRead, window: _Window) -> set[int]:
-    return {e.code for e in fact.entries if window[0] <= e.at <= window[1]}
+def _within(fact: EventLogRead, window: Window, code: AlertCode) -> list[LoggedEvent]:
+    return [e for e in fact.entries if e.code == code and window[0] <= e.at <= window[1]]
 
 
 def _join_logged(sighting: Sighting, context: PairContext) -> Finding | None:
-    fact = _security_log(sighting)
+    fact = _security_log(sighting, context)
     if fact is None:
         return None
     for attempt, window in _lonely_attempts(context):
-        codes = _codes_in(fact, window)
-        if AlertCode.JOIN_SUCCEEDED in codes and AlertCode.JOIN_FAILED not in codes:
-            return _success(attempt, "the target's security log has a join success, and only one join was outstanding")
+        successes = _within(fact, window, AlertCode.JOIN_SUCCEEDED)
+        # A join that the device refused is not the one that succeeded.
+        if successes and not _within(fact, window, AlertCode.JOIN_FAILED) and attempt.state is not AttemptState.REJECTED:
+            says = "the target's security log has a join success, and only one join was outstanding"
+            return _success(attempt, says, min(e.at for e in successes), context)
     return None
 
 
 def _failure_logged(sighting: Sighting, context: PairContext) -> Finding | None:
-    fact = _security_log(sighting)
+    fact = _security_log(sighting, context)
     if fact is None:
         return None
     for attempt, window in _lonely_attempts(context):
-        if AlertCode.JOIN_FAILED in _codes_in(fact, window):
+        if _within(fact, window, AlertCode.JOIN_FAILED):
             return _failure(attempt, "the target's security log has a join failure, and only one join was outstanding")
     return None
 
 
 def _nothing_logged(sighting: Sighting, context: PairContext) -> Finding | None:
-    fact = _security_log(sighting)
+    fact = _security_log(sighting, context)
     if fact is None:
         return None
     for attempt, window in _lonely_attempts(context):
         reaches_back = any(e.at < window[0] for e in fact.entries)  # else the log may have wrapped
-        codes = _codes_in(fact, window)
-        if reaches_back and sighting.at > window[1] and not codes & {AlertCode.JOIN_SUCCEEDED, AlertCode.JOIN_FAILED}:
+        outcome = _within(fact, window, AlertCode.JOIN_SUCCEEDED) or _within(fact, window, AlertCode.JOIN_FAILED)
+        if reaches_back and sighting.at > window[1] and not outcome:
             return _failure(attempt, "the target's security log covers the time of the join and has no word of it")
     return None
 
 
-def _success(attempt: JoinAttempt, says: str) -> Finding:
-    return Finding(polarity=Polarity.JOINED, grade=Grade.STRONG, says=says, attempt=attempt, family="join-logged")
+def _success(attempt: JoinAttempt, says: str, at: datetime, context: PairContext) -> Finding:
+    return Finding(
+        polarity=Polarity.JOINED,
+        grade=Grade.STRONG,
+        says=says,
+        at=at,
+        earliest=at - context.policy.clock_skew,
+        attempt=attempt,
+        by_device_clock=True,
+        family="join-logged",
+    )
 
 
 def _failure(attempt: JoinAttempt, says: str) -> Finding:
@@ -79,15 +91,19 @@ def _alerted(sighting: Sighting, context: PairContext) -> Finding | None:
         return None
     if fact.code not in (AlertCode.JOIN_SUCCEEDED, AlertCode.JOIN_FAILED):
         return None
-    moment = fact.device_time or sighting.at
+    moment = fact.device_time
+    if moment is None or moment > sighting.at + context.policy.clock_skew:
+        return None  # it may have been on its way for days
     for attempt, window in _lonely_attempts(context):
         if window[0] <= moment <= window[1]:
-            if fact.code == AlertCode.JOIN_SUCCEEDED:
-                return _success(attempt, "the target alerted a join success, and only one join was outstanding")
-            return _failure(attempt, "the target alerted a join failure, and only one join was outstanding")
+            if fact.code == AlertCode.JOIN_FAILED:
+                return _failure(attempt, "the target alerted a join failure, and only one join was outstanding")
+            if attempt.state is not AttemptState.REJECTED:
+                return _success(attempt, "the target alerted a join success, and only one join was outstanding", moment, context)
     return None
 
 
+_ACTIONED = (AlertCode.HAN_COMMAND_ACTIONED, AlertCode.HAN_COMMAND_NOT_ACTIONED)
 _PPMID_COMMANDS = frozenset({MessageCode.PECS01, MessageCode.PECS02, MessageCode.PECS03, MessageCode.PCS01, MessageCode.PCS02})
 _HCALCS_COMMANDS = frozenset({MessageCode.HECS01})
 
@@ -96,14 +112,19 @@ def _han_command(sighting: Sighting, context: PairContext, commands: frozenset[M
     fact = sighting.fact
     if not isinstance(fact, EventLogRead) or fact.kind is not LogKind.EVENT:
         return None
-    actioned = (AlertCode.HAN_COMMAND_ACTIONED, AlertCode.HAN_COMMAND_NOT_ACTIONED)
-    times = [e.at for e in fact.entries if e.code in actioned and e.command_code in commands]
     senders = {a.other for a in context.attempts if a.other is not None and _type(a, context) in (None, sender)}
-    if not times or context.pair.other not in senders:
+    joins, skew = context.on_pair(Intent.JOIN), context.policy.clock_skew
+    if context.pair.other not in senders or not joins:
+        return None
+    asked_at = min(a.asked_at for a in joins)
+    logged = (e for e in fact.entries if e.code in _ACTIONED and e.command_code in commands)
+    times = [e.at for e in logged if asked_at - skew <= e.at <= sighting.at + skew]
+    if not times:
         return None
     grade = Grade.STRONG if senders == {context.pair.other} else Grade.CORROBORATING
     says = f"the target's event log has a command from an authorised {sender.name}"
-    return Finding(polarity=Polarity.JOINED, grade=grade, says=says, at=max(times), family="han-command")
+    at = max(times)
+    return Finding(polarity=Polarity.JOINED, grade=grade, says=says, at=at, earliest=at - skew, by_device_clock=True, family="han-command")
 
 
 def _type(attempt: JoinAttempt, context: PairContext) -> DeviceType | None:

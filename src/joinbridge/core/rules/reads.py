@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from joinbridge.core.evidence import CommandOrder, Grade, Polarity
 from joinbridge.core.facts import DeviceLogRead, GpfLogReported, LogEntry, Sighting
 from joinbridge.core.ids import CommandKey, DeviceId
 from joinbridge.core.policy import Policy
 from joinbridge.core.rules.context import Finding, PairContext, Rule
-
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def _entry(entries: tuple[LogEntry, ...] | None, other: DeviceId) -> LogEntry | None:
@@ -22,20 +20,18 @@ def _has_other_type(entry: LogEntry, context: PairContext) -> bool:
     return expected is not None and entry.device_type != expected
 
 
-def _earliest_reading(key: CommandKey, read: Sighting, policy: Policy) -> datetime:
+def _earliest_reading(key: CommandKey, read: Sighting, context: PairContext) -> datetime:
     """Return the earliest moment the device can have looked into its log.
 
-    Our own probes carry the moment they were made as their counter. Of anyone else's read only the answer is known, and that may have
-    been on its way for as long as the network keeps a message.
+    Of anyone else's read only the answer is known, which may have been on its way for as long as the network keeps a message. But the
+    originator made the read after all its requests with lower counters.
     """
-    if key.remote == policy.probe_originator:
-        asked_at = _EPOCH + timedelta(milliseconds=min(key.counter, _LAST_MS))
-        if read.at - policy.max_transit <= asked_at <= read.at:
-            return asked_at
-    return read.at - policy.max_transit
-
-
-_LAST_MS = 253_402_300_799_000  # 9999-12-31T23:59:59Z, the last moment Python can hold
+    policy = context.policy
+    probed_at = policy.probe_made_at(key, read.at)
+    if probed_at is not None:
+        return probed_at
+    before = (a.requested_at for a in context.attempts if a.request_id.remote == key.remote and a.request_id.counter < key.counter)
+    return max([read.at - policy.max_transit, *(at - policy.queue_skew for at in before)])
 
 
 def _listed(sighting: Sighting, context: PairContext) -> Finding | None:
@@ -49,7 +45,7 @@ def _listed(sighting: Sighting, context: PairContext) -> Finding | None:
         polarity=Polarity.JOINED,
         grade=Grade.CONCLUSIVE,
         says="the target's Device Log lists the other device",
-        earliest=_earliest_reading(fact.business_key, sighting, context.policy),
+        earliest=_earliest_reading(fact.business_key, sighting, context),
         order=CommandOrder(fact.wire_key, fact.business_key),
     )
 
@@ -62,6 +58,7 @@ def _not_listed(sighting: Sighting, context: PairContext) -> Finding | None:
         polarity=Polarity.NOT_JOINED,
         grade=Grade.CONCLUSIVE,
         says="the target's Device Log does not list the other device",
+        earliest=_earliest_reading(fact.business_key, sighting, context),
         order=CommandOrder(fact.wire_key, fact.business_key),
     )
 
@@ -88,12 +85,12 @@ def _read_failed(sighting: Sighting, context: PairContext) -> Finding | None:
     return Finding(polarity=Polarity.NEITHER, grade=Grade.NONE, says=f"{context.pair.target} could not read its Device Log")
 
 
-def _as_of(fact: GpfLogReported, sighting: Sighting, policy: Policy) -> tuple[datetime, datetime]:
-    """Return (earliest, at) of a report: by the device's clock while that is believable, else by what the network can delay."""
+def _as_of(fact: GpfLogReported, sighting: Sighting, policy: Policy) -> tuple[datetime, datetime, bool]:
+    """Return (earliest, at, by the device's clock) of a report. A clock that cannot be right does not count; the network's delay does."""
     told = fact.device_time
     if told is not None and sighting.at - policy.max_transit <= told <= sighting.at + policy.clock_skew:
-        return told - policy.clock_skew, told
-    return sighting.at - policy.max_transit, sighting.at
+        return told - policy.clock_skew, told, True
+    return sighting.at - policy.max_transit, sighting.at, False
 
 
 def _reported(sighting: Sighting, context: PairContext) -> Finding | None:
@@ -103,18 +100,21 @@ def _reported(sighting: Sighting, context: PairContext) -> Finding | None:
     entry = _entry(fact.entries, context.pair.other)
     if entry is None or _has_other_type(entry, context):
         return None
-    earliest, at = _as_of(fact, sighting, context.policy)
     says = "the Gas Proxy Function reported the other device in its Device Log"
-    return Finding(polarity=Polarity.JOINED, grade=Grade.CONCLUSIVE, says=says, at=at, earliest=earliest)
+    return _report(fact, sighting, context, Polarity.JOINED, says)
 
 
 def _reported_without(sighting: Sighting, context: PairContext) -> Finding | None:
     fact = sighting.fact
     if not isinstance(fact, GpfLogReported) or _entry(fact.entries, context.pair.other) is not None:
         return None
-    earliest, at = _as_of(fact, sighting, context.policy)
     says = "the Gas Proxy Function reported its Device Log without the other device"
-    return Finding(polarity=Polarity.NOT_JOINED, grade=Grade.CONCLUSIVE, says=says, at=at, earliest=earliest)
+    return _report(fact, sighting, context, Polarity.NOT_JOINED, says)
+
+
+def _report(fact: GpfLogReported, sighting: Sighting, context: PairContext, polarity: Polarity, says: str) -> Finding:
+    earliest, at, by_device_clock = _as_of(fact, sighting, context.policy)
+    return Finding(polarity=polarity, grade=Grade.CONCLUSIVE, says=says, at=at, earliest=earliest, by_device_clock=by_device_clock)
 
 
 RULES = (

@@ -1,0 +1,1 @@
+"""Alembic's environment and the migrations, in `versions`. `joinbridge.store.schema` runs them."""

@@ -1,0 +1,127 @@
+"""Opening a database by its URL, with the settings that its promises rest on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any, Literal
+
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, ExceptionContext, NullPool, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from joinbridge.errors import ConfigError
+from joinbridge.store.database import Database
+from joinbridge.store.dialects import POSTGRESQL, SQLITE
+from joinbridge.store.lines import PoolLine, TurnLine, thread_line
+
+Synchronous = Literal["FULL", "NORMAL", "OFF"]
+
+BUSY_TIMEOUT = timedelta(seconds=5)
+"""How long one process waits for another that writes to the same SQLite file. A batch takes it for some milliseconds."""
+
+
+@asynccontextmanager
+async def open_database(url: str, *, synchronous: Synchronous = "FULL", busy_timeout: timedelta = BUSY_TIMEOUT) -> AsyncIterator[Database]:
+    """Open the database at `url`: `sqlite:///file`, `sqlite://` (in memory), or an asynchronous driver (`postgresql+asyncpg://…`).
+
+    `synchronous` is SQLite's: FULL puts every commit on the disk before it returns, which is what acknowledging after the commit rests
+    on; NORMAL may lose the last commits in a power failure, OFF is for data that nobody will miss.
+
+    Raises: ConfigError when the URL names no database that can be used; StoreError when the database cannot be opened.
+    """
+    parsed = _parsed(url)
+    dialect = parsed.get_dialect()
+    async with AsyncExitStack() as stack:
+        if dialect.name == POSTGRESQL:
+            yield _postgresql(stack, parsed)
+        elif dialect.is_async:
+            yield _sqlite_in_pool(stack, parsed, synchronous, busy_timeout)
+        else:
+            yield await _sqlite_in_threads(stack, parsed, synchronous, busy_timeout)
+
+
+def _parsed(url: str) -> URL:
+    """Return `url`, checked: it is SQLite, or PostgreSQL with a driver that is asynchronous and installed."""
+    try:
+        parsed = make_url(url)
+        dialect = parsed.get_dialect()
+        dialect.import_dbapi()
+    except (ArgumentError, ImportError) as error:
+        raise ConfigError(f"the database URL cannot be used: {error}") from error
+    if dialect.name == SQLITE or (dialect.name == POSTGRESQL and dialect.is_async):
+        return parsed
+    raise ConfigError(f"the database URL starts with {parsed.drivername!r}: use sqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME")
+
+
+def _postgresql(stack: AsyncExitStack, url: URL) -> Database:
+    engine = create_async_engine(url, hide_parameters=True)
+    stack.push_async_callback(engine.dispose)
+    return Database(POSTGRESQL, writer=PoolLine(engine, write=True), reader=PoolLine(engine, write=False))
+
+
+def _sqlite_in_pool(stack: AsyncExitStack, url: URL, synchronous: Synchronous, busy_timeout: timedelta) -> Database:
+    size = 1 if _in_memory(url) else 5
+    engine = create_async_engine(url, hide_parameters=True, poolclass=AsyncAdaptedQueuePool, pool_size=size, max_overflow=0)
+    stack.push_async_callback(engine.dispose)
+    _configure(engine.sync_engine, synchronous, busy_timeout)
+    writer = TurnLine(PoolLine(engine, write=True))
+    return Database(SQLITE, writer=writer, reader=writer if _in_memory(url) else PoolLine(engine, write=False))
+
+
+async def _sqlite_in_threads(stack: AsyncExitStack, url: URL, synchronous: Synchronous, busy_timeout: timedelta) -> Database:
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
+    _configure(engine, synchronous, busy_timeout)
+    writing = engine.execution_options(write=True)
+    writer = await stack.enter_async_context(thread_line(writing, name="joinbridge-writer"))
+    if _in_memory(url):
+        return Database(SQLITE, writer=writer, reader=writer)
+    reader = await stack.enter_async_context(thread_line(engine, name="joinbridge-reader"))
+    return Database(SQLITE, writer=writer, reader=reader)
+
+
+def _in_memory(url: URL) -> bool:
+    """Whether the database lives in its connection, so that a second connection would be a second, empty database."""
+    return url.database in (None, "", ":memory:") or url.query.get("mode") == "memory"
+
+
+def _configure(engine: Engine, synchronous: Synchronous, busy_timeout: timedelta) -> None:
+    """Have SQLite keep its promises on every connection of `engine`."""
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        try:
+            _set_up(connection, synchronous, busy_timeout)
+        except BaseException:
+            connection.close()  # nobody else has it yet
+            raise
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        # IMMEDIATE takes the write lock at once. Without it, two transactions that both read and then write can only fail.
+        write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    @event.listens_for(engine, "handle_error")
+    def failed(context: ExceptionContext) -> None:
+        # SQLAlchemy drops a connection whose statement was cancelled, and with it a database in memory. SQLite's is still good: the
+        # driver's thread finishes the statement, then comes the rollback.
+        if isinstance(context.original_exception, asyncio.CancelledError):
+            context.is_disconnect = False
+
+
+def _set_up(connection: DBAPIConnection, synchronous: Synchronous, busy_timeout: timedelta) -> None:
+    # The driver's own transactions begin at the first write, too late to read under the same lock. Ours begin at once.
+    # Any: what a driver's connection has beyond PEP 249 is not in the protocol.
+    driver: Any = connection
+    driver.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {int(busy_timeout.total_seconds() * 1000)}")
+    cursor.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
+    cursor.execute(f"PRAGMA synchronous = {synchronous}")
+    cursor.execute("PRAGMA temp_store = MEMORY")  # a statement's sets of devices: making files for them takes longer than the rest of it
+    cursor.close()

@@ -1,0 +1,149 @@
+"""The outbox: the effects that are owed, leased to a relay, settled or postponed.
+
+Effects on one target device are a lane: each waits until the one before it is done. A pair belongs to its target, so effects on one pair
+keep their order, and so does a notice that names only a request of that target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Integer, Text, Update, func, select, update
+from sqlalchemy import bindparam as parameter
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from joinbridge.core.effects import Effect, PublishEvent, UpdateInventory
+from joinbridge.core.ids import RequestId
+from joinbridge.ports import OwedEffect
+from joinbridge.store import codec
+from joinbridge.store.columns import UtcTime
+from joinbridge.store.database import Database
+from joinbridge.store.dialects import each_of, texts
+from joinbridge.store.tables import outbox
+
+_NEXT_DUE = select(func.min(outbox.c.due_at))
+
+
+class EffectStatus(StrEnum):
+    """What became of an effect."""
+
+    OWED = "owed"
+    LEASED = "leased"
+    DONE = "done"
+    WITHHELD = "withheld"  # decided in shadow mode: never carried out
+
+
+class SqlOutbox:
+    """The Outbox port on a database; any number of relays may lease from it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lease = _lease()
+        self._settle = _settle(database.dialect)
+        self._postpone = _postpone()
+
+    async def lease(self, now: datetime, limit: int, lease: timedelta) -> Sequence[OwedEffect]:
+        """Return up to `limit` effects that are owed now, oldest first, and keep them from other relays for `lease`.
+
+        At most one of each lane: the next is owed when that one is done.
+
+        Raises: StoreError when the database cannot be reached.
+        """
+        values = {"now": now, "limit": limit, "until": now + lease}
+        rows = await self._database.write(lambda connection: connection.execute(self._lease, values).all())
+        return [
+            OwedEffect(effect=codec.decode_effect(kind, record), tries=tries - 1)
+            for _, kind, record, tries in sorted(rows, key=lambda row: row[0])
+        ]
+
+    async def settle(self, keys: Sequence[str], now: datetime) -> None:
+        """Record that the effects were carried out. Keys that are unknown or settled already are passed by.
+
+        Raises: StoreError when the database cannot be reached.
+        """
+        if keys:
+            await self._write(self._settle, {"keys": texts(keys), "now": now})
+
+    async def postpone(self, key: str, until: datetime, error: str) -> None:
+        """Record a failed try; the effect, and later ones of its lane, wait until `until`.
+
+        Raises: StoreError when the database cannot be reached.
+        """
+        await self._write(self._postpone, {"failed": key, "until": until, "error": error})
+
+    async def next_due(self) -> datetime | None:
+        """Return from when on the next effect may be leased; None when nothing is owed.
+
+        Raises: StoreError when the database cannot be reached.
+        """
+        return await self._database.read(lambda connection: connection.execute(_NEXT_DUE).scalar_one())
+
+    async def _write(self, statement: Update, values: Mapping[str, object]) -> None:
+        await self._database.write(lambda connection: connection.execute(statement, values))
+
+
+def effect_row(effect: Effect, created_at: datetime, *, withheld: bool) -> Mapping[str, object]:
+    """Return the row that keeps `effect`."""
+    request_id = request_of(effect)
+    return {
+        "key": effect.key,
+        "kind": codec.effect_kind(effect),
+        "lane": lane_of(effect),
+        "request_id": None if request_id is None else str(request_id),
+        "status": EffectStatus.WITHHELD if withheld else EffectStatus.OWED,
+        "created_at": created_at,
+        "due_at": None if withheld else created_at,
+        "tries": 0,
+        "record": codec.encode(effect),
+    }
+
+
+def lane_of(effect: Effect) -> str:
+    """Return the target device of `effect`; an event about no device is a lane of its own."""
+    if isinstance(effect, UpdateInventory | PublishEvent) and effect.pair is not None:
+        return effect.pair.target
+    request_id = request_of(effect)
+    return effect.key if request_id is None else request_id.device
+
+
+def request_of(effect: Effect) -> RequestId | None:
+    """Return the request that `effect` is about, if it names one."""
+    return None if isinstance(effect, UpdateInventory) else effect.request_id
+
+
+def _lease() -> ReturningUpdate[int, str, str, int]:
+    older = outbox.alias("older")
+    before = select(older.c.id).where(older.c.lane == outbox.c.lane, older.c.id < outbox.c.id, older.c.due_at.is_not(None))
+    # A common table expression, since PostgreSQL may run a subquery in WHERE more than once, and lease more than `limit`.
+    heads = (
+        select(outbox.c.id)
+        .where(outbox.c.due_at <= parameter("now", type_=UtcTime), ~before.exists())
+        .order_by(outbox.c.due_at, outbox.c.id)
+        .limit(parameter("limit", type_=Integer))
+        .with_for_update(skip_locked=True)
+        .cte("heads")
+    )
+    return (
+        update(outbox)
+        .where(outbox.c.id.in_(select(heads.c.id)))
+        .values(status=EffectStatus.LEASED, due_at=parameter("until", type_=UtcTime), tries=outbox.c.tries + 1)
+        .returning(outbox.c.id, outbox.c.kind, outbox.c.record, outbox.c.tries)
+    )
+
+
+def _settle(dialect: str) -> Update:
+    return (
+        update(outbox)
+        .where(outbox.c.key.in_(each_of(dialect, "keys")), outbox.c.due_at.is_not(None))
+        .values(status=EffectStatus.DONE, due_at=None, settled_at=parameter("now", type_=UtcTime))
+    )
+
+
+def _postpone() -> Update:
+    return (
+        update(outbox)
+        .where(outbox.c.key == parameter("failed", type_=Text), outbox.c.due_at.is_not(None))
+        .values(status=EffectStatus.OWED, due_at=parameter("until", type_=UtcTime), last_error=parameter("error"))
+    )

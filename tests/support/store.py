@@ -1,0 +1,118 @@
+"""Stores for tests: each kind of database the suites run on, and any number of instances on one set of data."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from joinbridge.core.case import Case
+from joinbridge.core.ids import DeviceId
+from joinbridge.ports import Changes
+from joinbridge.service.clock import ManualClock
+from joinbridge.store import schema
+from joinbridge.store.audit_log import AuditLog
+from joinbridge.store.database import Database
+from joinbridge.store.opening import open_database
+from joinbridge.store.outbox import SqlOutbox
+from joinbridge.store.records import Records
+from joinbridge.store.store import SqlStore
+from support.records import NOON
+
+
+@dataclass(frozen=True)
+class StoreKind:
+    """A database the conformance suites run on. `durable`: it outlives its last connection, and several may be open on it."""
+
+    name: str
+    url: Callable[[Path], str]
+    durable: bool
+
+
+KINDS = (
+    StoreKind("sqlite-memory", lambda _: "sqlite://", durable=False),
+    StoreKind("sqlite-file", lambda folder: f"sqlite:///{folder / 'joinbridge.db'}", durable=True),
+    StoreKind("aiosqlite-memory", lambda _: "sqlite+aiosqlite://", durable=False),
+    StoreKind("aiosqlite-file", lambda folder: f"sqlite+aiosqlite:///{folder / 'joinbridge.db'}", durable=True),
+)
+
+
+class Instance:
+    """One joinbridge on a database: everything the store package offers, on one clock."""
+
+    def __init__(self, database: Database, clock: ManualClock) -> None:
+        self.database = database
+        self.clock = clock
+        self.store = SqlStore(database, clock)
+        self.outbox = SqlOutbox(database)
+        self.records = Records(database)
+        self.audit = AuditLog(database)
+
+    async def save(self, changes: Changes) -> None:
+        """Save `changes` in a transaction of their own."""
+        async with self.store.transaction() as unit:
+            await unit.save(changes)
+
+    async def load(self, *devices: DeviceId) -> Case:
+        """Load a case in a transaction of its own."""
+        async with self.store.transaction() as unit:
+            return await unit.load(devices)
+
+
+class Shared:
+    """One set of data that instances work on; a database in memory has one connection, which they share."""
+
+    def __init__(self, kind: StoreKind, folder: Path) -> None:
+        self.kind = kind
+        self.clock = ManualClock(NOON)
+        self._url = kind.url(folder)
+        self._only: Database | None = None
+
+    @asynccontextmanager
+    async def instance(self) -> AsyncIterator[Instance]:
+        """Start another instance on the data."""
+        if self._only is not None:
+            yield Instance(self._only, self.clock)
+            return
+        async with open_database(self._url, synchronous="OFF") as database:
+            yield Instance(database, self.clock)
+
+    @asynccontextmanager
+    async def prepared(self) -> AsyncIterator[Shared]:
+        """Make the tables, and keep a database alive that lives in its connection."""
+        async with self.instance() as first:
+            await schema.upgrade(first.database)
+            if not self.kind.durable:
+                self._only = first.database
+                yield self
+        if self.kind.durable:
+            yield self
+
+
+@asynccontextmanager
+async def one_instance(url: str = "sqlite://") -> AsyncIterator[Instance]:
+    """Open a database with its tables, and an instance on it."""
+    async with open_database(url, synchronous="OFF") as database:
+        await schema.upgrade(database)
+        yield Instance(database, ManualClock(NOON))
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    """Collect the statements that are sent to any database within the context, without the transactions' own."""
+    sent: list[str] = []
+
+    # Any: SQLAlchemy hands over its internals; only the statement is of interest.
+    def before(_c: Any, _cursor: Any, statement: str, _p: Any, _context: Any, _many: bool) -> None:
+        if not statement.startswith("BEGIN"):
+            sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", before)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", before)

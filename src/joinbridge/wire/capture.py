@@ -8,21 +8,31 @@
 from __future__ import annotations
 
 import binascii
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from joinbridge.errors import DecodeError
 
 ContentType = Literal["application/xml", "application/vnd.gbcs+hex", "application/vnd.gbcs+base64", "application/octet-stream"]
 
+YEARS = range(2000, 3000)
+"""What a moment on the bus may be in: waiting times can be added to it and taken off it."""
+
+
+def _in_utc(at: datetime) -> datetime:
+    if at.year not in YEARS:
+        raise ValueError(f"not in the years {YEARS[0]} to {YEARS[-1]}")
+    return at.astimezone(UTC)
+
 
 class CaptureLine(BaseModel):
-    """One line of a capture; `at` must carry a time zone."""
+    """One line of a capture; `at` must carry a time zone, and is in UTC here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    at: AwareDatetime
+    at: Annotated[AwareDatetime, AfterValidator(_in_utc)]
     source: Literal["sr.request", "sr.response", "csp.alert"]
     region: str | None = None
     content_type: ContentType = "application/xml"
@@ -37,7 +47,7 @@ class CaptureLine(BaseModel):
             return self.body.encode()
         try:
             return binascii.a2b_base64(self.body.encode(), strict_mode=True)
-        except (binascii.Error, ValueError) as error:
+        except binascii.Error as error:
             raise DecodeError(f"body is not base64: {error}") from error
 
 
@@ -51,7 +61,7 @@ def parse_line(line: bytes) -> CaptureLine:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "line"
-        raise DecodeError(f"{where}: {first['msg']}") from error
+        raise DecodeError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def write_line(line: CaptureLine) -> bytes:

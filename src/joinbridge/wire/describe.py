@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from datetime import date, datetime
+from dataclasses import fields
+from datetime import date
 from enum import Enum
+from typing import Any
 
+from joinbridge.core.ids import CommandKey
 from joinbridge.core.vocabulary import JOIN_MESSAGE_CODES, UNJOIN_MESSAGE_CODES, JoinCode, MessageCode, UnjoinCode
 from joinbridge.errors import DecodeError
 from joinbridge.wire.duis import messages as duis
 from joinbridge.wire.gbcs import GbcsMessage, decode_gbcs
-from joinbridge.wire.message import Message
+from joinbridge.wire.message import Message, in_payload
 from joinbridge.wire.payloads import Payload, decode_payload
 from joinbridge.wire.payloads.join import JoinResponse, UnjoinResponse
 from joinbridge.wire.use_cases import use_case_name
@@ -89,8 +91,15 @@ def _duis(document: duis.DuisDocument) -> dict[str, object]:
         "other_device": _attribute(document.body, "other_device"),
         "alert_code": _attribute(document.body, "alert_code"),
         "body": _fields(document.body),
-        "gbcs": None if octets is None else _gbcs(decode_gbcs(octets)),
+        "gbcs": None if octets is None else _nested(octets),
     }
+
+
+def _nested(octets: bytes) -> dict[str, object]:
+    try:
+        return _gbcs(decode_gbcs(octets))
+    except DecodeError as error:
+        raise in_payload(error) from error
 
 
 def _gbcs_octets(document: duis.DuisDocument) -> bytes | None:
@@ -108,29 +117,26 @@ def _attribute(holder: object, name: str) -> object:
     return value
 
 
-def _fields(value: object) -> dict[str, object]:
+# Any: a dataclass of any kind, for which there is no public type.
+def _fields(value: Any) -> dict[str, object]:
     """Return a dataclass as a mapping with its type's name; what is kept only for re-encoding, or secret, is left out."""
-    described: dict[str, object] = {"type": type(value).__name__}
-    if is_dataclass(value):
-        for one in fields(value):
-            if one.repr and one.name not in _UNSHOWN:
-                described[one.name] = _plain(getattr(value, one.name))
-    return described
+    shown = (one.name for one in fields(value) if one.repr and one.name not in _UNSHOWN)
+    return {"type": type(value).__name__, **{name: _plain(getattr(value, name)) for name in shown}}
 
 
 def _plain(value: object) -> object:
     match value:
         case bytes():
             return value.hex().upper()
-        case datetime() | date():
+        case date():  # datetimes are dates too
             return value.isoformat()
         case Enum():
             return value.value
-        case tuple() | list():
+        case tuple():
             return [_plain(one) for one in value]
         case None | bool() | int() | str():
             return value
-        case _ if is_dataclass(value) and hasattr(type(value), "__str__") and type(value).__str__ is not object.__str__:
+        case CommandKey():
             return str(value)
         case _:
             return _fields(value)

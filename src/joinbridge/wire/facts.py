@@ -32,12 +32,12 @@ from joinbridge.core.facts import (
     PreCommandReturned,
     RequestAcknowledged,
 )
-from joinbridge.core.ids import CommandKey, Eui64, RequestId
+from joinbridge.core.ids import BusinessKey, CommandKey, Eui64, RequestId
 from joinbridge.core.vocabulary import INTENT_OF_SRV, AlertCode, Cra, DeviceType, Intent, JoinRole
 from joinbridge.errors import DecodeError
 from joinbridge.wire.duis import messages as duis
 from joinbridge.wire.gbcs import GbcsMessage, decode_gbcs
-from joinbridge.wire.message import Message
+from joinbridge.wire.message import Message, in_payload
 from joinbridge.wire.payloads import Payload, decode_payload
 from joinbridge.wire.payloads import alerts as alert_payloads
 from joinbridge.wire.payloads import gpf as gpf_payloads
@@ -90,9 +90,10 @@ def facts_of(message: Message, reading: Reading) -> tuple[Told, ...]:
     """
     if isinstance(message, GbcsMessage):
         return _of_gbcs(message, reading)
-    if isinstance(message, duis.DuisRequest):
-        return tuple(_of_request(message, reading))
-    return tuple(_of_response(message, reading))
+    try:
+        return tuple(_of_request(message, reading) if isinstance(message, duis.DuisRequest) else _of_response(message, reading))
+    except DecodeError as error:
+        raise in_payload(error) from error
 
 
 def _of_request(request: duis.DuisRequest, reading: Reading) -> Iterator[Told]:
@@ -102,14 +103,14 @@ def _of_request(request: duis.DuisRequest, reading: Reading) -> Iterator[Told]:
             intent = Intent.JOIN if isinstance(request.body, duis.JoinService) else Intent.UNJOIN
             yield Told(fact=_requested(request, intent, other))
         case duis.SignedPreCommand(gbcs=octets) if srv in INTENT_OF_SRV:
-            command = _nested(octets)
+            command = decode_gbcs(octets)
             match decode_payload(command):
                 case join_payloads.JoinCommand() as join:
                     yield Told(fact=_requested(request, Intent.JOIN, join.other, command, join))
                 case join_payloads.UnjoinCommand() as unjoin:
                     yield Told(fact=_requested(request, Intent.UNJOIN, unjoin.other, command))
         case duis.ReturnLocalCommandResponse(gbcs=octets):
-            for told in _of_gbcs(_nested(octets), reading):
+            for told in _of_gbcs(decode_gbcs(octets), reading):
                 handed_in = told.authenticity is Authenticity.CHANNEL
                 yield Told(fact=told.fact, authenticity=Authenticity.USER_SUPPLIED) if handed_in else told
 
@@ -137,16 +138,16 @@ def _requested(
 def _of_response(response: duis.DuisResponse, reading: Reading) -> Iterator[Told]:
     match response.body:
         case duis.ServiceResponse(payload=duis.GbcsPayload(gbcs=octets) | duis.LocalCommand(gbcs=octets)):
-            yield from _of_gbcs(_nested(octets), reading)
+            yield from _of_gbcs(decode_gbcs(octets), reading)
         case duis.ServiceResponse(payload=duis.PreCommand(gbcs=octets)) if response.request_id is not None:
-            yield from _of_pre_command(response.request_id, _nested(octets))
+            yield from _of_pre_command(response.request_id, decode_gbcs(octets))
         case duis.ServiceResponse(payload=duis.InventoryListing(devices=devices)):
             yield Told(fact=InventoryRead(descriptions=tuple(_described(d) for d in devices)))
         case duis.ServiceResponse(service_reference_variant=srv, payload=None) if srv in INTENT_OF_SRV:
             if response.request_id is not None:
                 yield Told(fact=_acknowledged(response.request_id, srv, response))
         case duis.DeviceAlert(gbcs=octets):
-            yield from _of_gbcs(_nested(octets), reading)
+            yield from _of_gbcs(decode_gbcs(octets), reading)
         case duis.DccAlert() as alert:
             for fact in _of_dcc_alert(alert, reading):
                 yield Told(fact=fact)
@@ -195,12 +196,13 @@ def _of_gbcs(message: GbcsMessage, reading: Reading) -> tuple[Told, ...]:
     payload = decode_payload(message)
     if payload is None:
         return ()
-    if message.cra is Cra.ALERT:
+    business_key = message.business_key
+    if business_key is None:
         facts = tuple(_of_alert(message, payload))
     elif message.cra is Cra.RESPONSE:
-        facts = tuple(_of_answer(message, payload))
+        facts = tuple(_of_answer(message, business_key, payload))
     else:
-        facts = tuple(_of_command(message, payload))
+        facts = tuple(_of_command(message, business_key, payload))
     if not facts:
         return ()
     authenticity = _authenticity(message, reading)
@@ -216,7 +218,7 @@ def _authenticity(message: GbcsMessage, reading: Reading) -> Authenticity:
     return Authenticity.VERIFIED
 
 
-def _of_command(message: GbcsMessage, payload: Payload) -> Iterator[Fact]:
+def _of_command(message: GbcsMessage, request_id: RequestId, payload: Payload) -> Iterator[Fact]:
     match payload:
         case join_payloads.JoinCommand(other=other):
             intent, role, other_type = Intent.JOIN, _role(payload), device_type(payload.other_type)
@@ -224,24 +226,20 @@ def _of_command(message: GbcsMessage, payload: Payload) -> Iterator[Fact]:
             intent, role, other_type = Intent.UNJOIN, None, None
         case _:
             return
-    request_id = message.business_key
-    if request_id is not None:
-        yield JoinRequested(
-            request_id=request_id,
-            intent=intent,
-            srv=None,
-            other=other,
-            submitted=message.mac is not None or bool(message.signature),
-            wire_key=message.wire_key,
-            role=role,
-            other_type=other_type,
-        )
+    yield JoinRequested(
+        request_id=request_id,
+        intent=intent,
+        srv=None,
+        other=other,
+        submitted=message.mac is not None or bool(message.signature),
+        wire_key=message.wire_key,
+        role=role,
+        other_type=other_type,
+    )
 
 
-def _of_answer(message: GbcsMessage, payload: Payload) -> Iterator[Fact]:
-    business_key, wire_key = message.business_key, message.wire_key
-    if business_key is None:
-        return
+def _of_answer(message: GbcsMessage, business_key: BusinessKey, payload: Payload) -> Iterator[Fact]:
+    wire_key = message.wire_key
     match payload:
         case join_payloads.JoinResponse(code=code) | join_payloads.UnjoinResponse(code=code):
             intent = Intent.JOIN if isinstance(payload, join_payloads.JoinResponse) else Intent.UNJOIN
@@ -274,7 +272,8 @@ def _of_alert(message: GbcsMessage, payload: Payload) -> Iterator[Fact]:
         case alert_payloads.DiscardedMessage() as discarded:
             yield from _quoting(discarded)
         case alert_payloads.UnsupportedCommand(alert_code=alert_code, message_code=message_code, counter=counter):
-            for remote in {message.recipient, message.supplementary_party or message.recipient}:
+            # In a fixed order, as the place of a fact in its message is a part of its name.
+            for remote in dict.fromkeys((message.recipient, message.supplementary_party or message.recipient)):
                 key = CommandKey(remote, message.device, counter)
                 yield CommandNotExecuted(key=key, alert_code=alert_code, message_code=message_code)
         case alert_payloads.GenericAlert(alert_code=alert_code, at=at):
@@ -295,13 +294,6 @@ def _quoting(discarded: alert_payloads.DiscardedMessage) -> Iterator[Fact]:
     elif discarded.cra == Cra.RESPONSE:
         yield MessageDiscarded(key=CommandKey(discarded.target, discarded.originator, discarded.counter), cra=Cra.RESPONSE)
         yield MessageDiscarded(key=key, cra=Cra.RESPONSE)
-
-
-def _nested(octets: bytes) -> GbcsMessage:
-    try:
-        return decode_gbcs(octets)
-    except DecodeError as error:
-        raise DecodeError(f"in the GBCS payload: {error.reason}", error.offset) from error
 
 
 def _described(device: duis.InventoryDevice) -> DeviceDescription:

@@ -14,9 +14,10 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 """No message of the field is above about 1 MB; twice that in hex, and as much again for comfort."""
 
 _WHITE = b" \t\r\n"
+_LEADING = _WHITE + b"\xef\xbb\xbf"  # and the byte order mark of UTF-8
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _HEX = re.compile(rb"[0-9A-Fa-f\s]+\Z")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+\Z")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Message = DuisDocument | GbcsMessage
 
@@ -31,12 +32,24 @@ def decode_message(body: bytes) -> Message:
         raise DecodeError(f"{len(body)} bytes, more than the {MAX_BODY_BYTES} that any message may have", MAX_BODY_BYTES)
     if body[:1] in (b"\xdd", b"\xdf"):
         return decode_gbcs(body)
-    text = body.strip(_WHITE)
+    text = body.lstrip(_LEADING)
+    start = len(body) - len(text)
+    text = text.rstrip(_WHITE)
     if not text:
         raise DecodeError("empty message")
-    if text.startswith((b"<", _BYTE_ORDER_MARK, b"\xff\xfe", b"\xfe\xff")):
+    if text.startswith(_UTF_16):
+        raise DecodeError("text in UTF-16, where DUIS is in UTF-8", start)
+    if not text.startswith(b"<"):
+        return decode_gbcs(_binary(text))
+    try:
         return parse_duis(text)
-    return decode_gbcs(_binary(text))
+    except DecodeError as error:
+        raise error.shifted(start) from error
+
+
+def in_payload(error: DecodeError) -> DecodeError:
+    """Return `error` as one of the GBCS message inside a DUIS document; the offset is that in the GBCS message, decoded from base64."""
+    return DecodeError(f"in the GBCS payload: {error.reason}", error.offset)
 
 
 def _binary(text: bytes) -> bytes:

@@ -1,0 +1,24 @@
+"""The command line: `joinbridge --help`.
+
+Exit codes: 0 fine, 1 found something wrong, 2 usage, 3 a service could not be reached. Every listing has `--json`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from joinbridge.cli.app import app
+from joinbridge.cli.output import FOUND_WRONG, UNREACHABLE, complain
+from joinbridge.errors import InventoryError, JoinbridgeError, StoreError, TransportError
+
+
+def main() -> None:
+    """Run the command line; errors that joinbridge raises on purpose become one line and an exit code."""
+    try:
+        app()
+    except (StoreError, TransportError, InventoryError) as error:
+        complain(str(error))
+        sys.exit(UNREACHABLE)
+    except JoinbridgeError as error:
+        complain(str(error))
+        sys.exit(FOUND_WRONG)

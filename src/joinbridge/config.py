@@ -1,0 +1,319 @@
+"""The configuration: one TOML file, overridden by environment variables, with secrets from files.
+
+`JOINBRIDGE_CONFIG` names the TOML file. `JOINBRIDGE_<SECTION>__<NAME>` overrides one setting; `JOINBRIDGE_<SECTION>__<NAME>_FILE` names a
+file that holds its value, as container secrets do, and gives way to the variable without `_FILE`. Lists are comma-separated there. Every
+default is the safe one: nothing is sent or written unless `mode = "live"`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+
+from joinbridge.core.evidence import Mode
+from joinbridge.core.ids import Eui64, parse_eui64
+from joinbridge.core.policy import ACB, Policy
+from joinbridge.core.rules import RULES
+from joinbridge.core.vocabulary import DeviceType
+from joinbridge.errors import ConfigError, DecodeError
+
+CONFIG_VARIABLE = "JOINBRIDGE_CONFIG"
+_PREFIX = "JOINBRIDGE_"
+_DELIMITER = "__"
+_FILE = "_FILE"
+
+LONGEST = timedelta(days=3660)
+"""Ten years: longer than anybody waits, and short enough to be added to any moment."""
+
+Place = tuple[str, ...]
+"""Where a setting is: `("database", "url")`."""
+
+
+def _eui64(text: str) -> Eui64:
+    try:
+        return parse_eui64(text)
+    except DecodeError as error:
+        raise ValueError(error.reason) from error
+
+
+def _sensible(duration: timedelta) -> timedelta:
+    if not timedelta(0) < duration <= LONGEST:
+        raise ValueError(f"must be longer than nothing and at most {LONGEST.days} days")
+    return duration
+
+
+def _number_in_text(value: object) -> object:
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _seconds(duration: timedelta) -> float:
+    seconds = duration.total_seconds()
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+def _words_in_text(value: object) -> object:
+    return [word for word in map(str.strip, value.split(",")) if word] if isinstance(value, str) else value
+
+
+def _rule(name: str) -> str:
+    if name not in {rule.name for rule in RULES}:
+        raise ValueError("there is no such rule; `joinbridge rules` lists those there are")
+    return name
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_number_in_text),
+    AfterValidator(_sensible),
+    PlainSerializer(_seconds, return_type=int | float, when_used="json"),
+]
+"""Seconds, or ISO 8601 such as `PT90M` or `P7D`."""
+
+Words = Annotated[frozenset[str], BeforeValidator(_words_in_text)]
+
+EuiText = Annotated[str, AfterValidator(_eui64)]
+
+RuleName = Annotated[str, AfterValidator(_rule)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Database(_Section):
+    """Where joinbridge keeps its own records."""
+
+    url: SecretStr = Field(SecretStr("sqlite+aiosqlite:///joinbridge.db"), description="SQLAlchemy URL; may hold a password")
+
+
+class Bus(_Section):
+    """The names of the estate's exchanges and of joinbridge's own."""
+
+    service_requests: str = Field("dsp.sr", description="topic exchange of requests and responses")
+    alerts: str = Field("csp.alerts", description="topic exchange of device alerts")
+    commands: str = Field("joinbridge.commands", description="where retries, probes and notices are published")
+    events: str = Field("joinbridge.events", description="where join events are published")
+    dead: str = Field("joinbridge.dead", description="queue of dead letters")
+
+
+class Batch(_Section):
+    """How messages are grouped into transactions."""
+
+    limit: int = Field(200, ge=1, le=2000, description="most messages in one transaction")
+    wait: Duration = Field(timedelta(milliseconds=25), description="longest wait for a batch to fill")
+
+
+class Deadlines(_Section):
+    """How long to wait for an answer, by the type of the target, before it counts as lost."""
+
+    gsme: Duration = Field(timedelta(minutes=90), description="a gas meter sleeps and collects its messages")
+    esme: Duration = Field(timedelta(minutes=10), description="electricity meter")
+    gpf: Duration = Field(timedelta(minutes=10), description="gas proxy function")
+    chf: Duration = Field(timedelta(minutes=10), description="communications hub function")
+    ppmid: Duration = Field(timedelta(minutes=10), description="prepayment display")
+    hcalcs: Duration = Field(timedelta(minutes=10), description="load switch")
+    unknown: Duration = Field(timedelta(minutes=90), description="a target of unknown type may be a gas meter")
+    local: Duration = Field(timedelta(days=3), description="a command carried by hand-held terminal")
+    final: Duration = Field(timedelta(days=7), description="after this a person decides")
+    backlog_grace: Duration = Field(timedelta(minutes=1), description="least time an answer has after its request was read")
+
+
+class Pursuit(_Section):
+    """What is tried when an answer is lost, and how often."""
+
+    max_retries: int = Field(2, ge=0, le=10, description="re-issues of a command that the ACB fronts")
+    retry_wait: Duration = Field(timedelta(minutes=5), description="before the first re-issue; doubles each time, spread by 25 %")
+    retry_wait_max: Duration = Field(timedelta(hours=4), description="the doubling stops here")
+    max_probes: int = Field(4, ge=0, le=20, description="reads of the target's Device Log")
+    probe_wait: Duration = Field(timedelta(hours=2), description="before a probe is repeated")
+    gpf_patience: Duration = Field(timedelta(hours=1), description="how long to wait for a GPF's own 8071 before probing")
+    probe_originator: EuiText = Field(ACB, description="EUI-64 in whose name the Device Log is read")
+
+
+class EvidenceSettings(_Section):
+    """What counts as proof."""
+
+    trusted_sources: Words = Field(
+        frozenset({"sr.request", "sr.response", "csp.alert"}), description="producers whose unsigned messages count in full"
+    )
+    keys_dir: Path | None = Field(None, description="folder of <eui64>-ds.pem: certificates or keys of signers, to verify with")
+    clock_skew: Duration = Field(timedelta(minutes=1), description="between a device's clock and the bus")
+    queue_skew: Duration = Field(timedelta(minutes=5), description="between two queues or brokers")
+    max_transit: Duration = Field(timedelta(days=2), description="longest time the network keeps a message")
+    contradictions_to_shadow: int = Field(3, ge=1, description="so many contradictions in the window return a rule to shadow")
+    contradiction_window: Duration = Field(timedelta(days=7), description="the window")
+    not_delivered_codes: Words = Field(frozenset({"N12"}), description="DCC Alert codes: command not delivered")
+    no_response_codes: Words = Field(frozenset({"N13"}), description="DCC Alert codes: no answer from the device")
+
+
+class Money(_Section):
+    """What a manual correction of the inventory costs."""
+
+    correction_gbp: int = Field(2000, ge=0, description="price of one manual correction, in GBP")
+
+
+class Settings(_Section):
+    """Everything that can be set."""
+
+    mode: Literal["shadow", "live"] = Field("shadow", description="shadow decides and records; live also sends and writes the inventory")
+    database: Database = Database()
+    bus: Bus = Bus()
+    batch: Batch = Batch()
+    deadlines: Deadlines = Deadlines()
+    pursuit: Pursuit = Pursuit()
+    evidence: EvidenceSettings = EvidenceSettings()
+    money: Money = Money()
+    rules: dict[RuleName, Mode] = Field(default_factory=dict, description="rule name = off, shadow or live")
+
+    def policy(self) -> Policy:
+        """Return the policy that the engine decides by."""
+        waits, pursuit, evidence = self.deadlines, self.pursuit, self.evidence
+        return Policy(
+            answer_wait={
+                DeviceType.GSME: waits.gsme,
+                DeviceType.ESME: waits.esme,
+                DeviceType.GPF: waits.gpf,
+                DeviceType.CHF: waits.chf,
+                DeviceType.PPMID: waits.ppmid,
+                DeviceType.HCALCS: waits.hcalcs,
+            },
+            answer_wait_unknown=waits.unknown,
+            answer_wait_local=waits.local,
+            backlog_grace=waits.backlog_grace,
+            final_wait=waits.final,
+            gpf_patience=pursuit.gpf_patience,
+            max_retries=pursuit.max_retries,
+            retry_wait=pursuit.retry_wait,
+            retry_wait_max=pursuit.retry_wait_max,
+            max_probes=pursuit.max_probes,
+            probe_wait=pursuit.probe_wait,
+            probe_originator=Eui64(pursuit.probe_originator),
+            clock_skew=evidence.clock_skew,
+            queue_skew=evidence.queue_skew,
+            max_transit=evidence.max_transit,
+            contradictions_to_shadow=evidence.contradictions_to_shadow,
+            contradiction_window=evidence.contradiction_window,
+            trusted_sources=evidence.trusted_sources,
+            rule_modes=dict(self.rules),
+        )
+
+
+def load(path: Path | None = None) -> Settings:
+    """Return the settings of the file `path` (or the one that `JOINBRIDGE_CONFIG` names), overridden by the environment.
+
+    Raises: ConfigError that names each wrong setting, where it was set, and what is wrong with it.
+    """
+    named = os.environ.get(CONFIG_VARIABLE)
+    path = path or (Path(named) if named else None)
+    variables = _variables(os.environ)
+    values: Mapping[str, object] = {} if path is None else _read_toml(path)
+    for place, variable in sorted(variables.items()):
+        values = _with(values, place, _value(variable, os.environ[variable]))
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_in_words(one, variables, path) for one in error.errors(include_url=False))) from error
+
+
+def _read_toml(path: Path) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+
+
+def _variables(environment: Mapping[str, str]) -> Mapping[Place, str]:
+    """Return the variable that sets each setting which the environment sets.
+
+    Raises: ConfigError for one that is meant to set something and does not. Others with our prefix are left alone: Kubernetes makes
+    `JOINBRIDGE_PORT` and its like for a service of that name.
+    """
+    found: dict[Place, str] = {}
+    meant = {_spelt(variable): variable for variable in (CONFIG_VARIABLE, *map(_variable, _places()))}
+    # Those that name files come first, so that the others go before them.
+    for variable in sorted(environment, key=lambda name: (not name.endswith(_FILE), name)):
+        if not variable.startswith(_PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        place = _place(variable.removesuffix(_FILE))
+        if place[0] in Settings.model_fields:
+            found[place] = variable
+        elif (right := meant.get(_spelt(variable.removesuffix(_FILE)))) is not None:
+            raise ConfigError(f"{variable}: there is no such setting; did you mean {right}?")
+    return found
+
+
+def _place(variable: str) -> Place:
+    section, *name = variable.removeprefix(_PREFIX).lower().split(_DELIMITER)
+    # The names of rules have hyphens, which no shell allows in a variable.
+    return (section, *(part.replace("_", "-") if section == "rules" else part for part in name))
+
+
+def _variable(place: Place) -> str:
+    return _PREFIX + _DELIMITER.join(place).upper()
+
+
+def _spelt(variable: str) -> str:
+    return variable.replace(_DELIMITER, "_")
+
+
+def _places() -> Iterator[Place]:
+    """Return where every setting is, and every section."""
+    for name, field in Settings.model_fields.items():
+        yield (name,)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, _Section):
+            yield from ((name, inner) for inner in field.annotation.model_fields)
+
+
+def _value(variable: str, text: str) -> str:
+    if not variable.endswith(_FILE):
+        return text
+    try:
+        return Path(text).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{variable}: {text}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{variable}: {text}: not text in UTF-8") from error
+
+
+def _with(values: Mapping[str, object], place: Place, value: str) -> Mapping[str, object]:
+    """Return `values` with `value` at `place`."""
+    name, *rest = place
+    below = values.get(name)
+    inner = below if isinstance(below, dict) else {}
+    return {**values, name: _with(inner, tuple(rest), value) if rest else value}
+
+
+def _in_words(one: ErrorDetails, variables: Mapping[Place, str], path: Path | None) -> str:
+    """Return where a wrong setting was set, which it is, and what is wrong with it."""
+    place = tuple(str(part) for part in one["loc"] if part != "[key]")
+    origin = next((variables[place[:size]] for size in range(len(place), 0, -1) if place[:size] in variables), path or "settings")
+    name = ".".join(place)
+    match one["type"]:
+        case "extra_forbidden":
+            close = get_close_matches(name, map(".".join, _places()), 1)
+            known = f"did you mean {close[0]}?" if close else "`joinbridge config show` lists those there are"
+            return f"{origin}: {name}: there is no such setting; {known}"
+        case "model_type" | "dict_type":
+            return f"{origin}: {name}: is a section with settings of its own, such as {_example(name)}"
+        case "time_delta_type" | "time_delta_parsing":
+            return f"{origin}: {name}: not a duration: wants seconds, or ISO 8601 such as PT90M or P7D"
+        case "value_error":
+            return f"{origin}: {name}: {one['ctx']['error']}"
+    return f"{origin}: {name}: {one['msg']}"
+
+
+def _example(section: str) -> str:
+    return next((".".join(place) for place in _places() if len(place) > 1 and place[0] == section), f"{section}.{RULES[0].name}")

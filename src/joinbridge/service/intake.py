@@ -1,0 +1,101 @@
+"""Intake: from a source to committed batches, and back to the source what became of them.
+
+A batch is retried whole while the database is away. A batch that fails although the database is there is split until the message that
+does it is alone, and only that one goes to the dead letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from joinbridge.errors import StoreError, StoreRefusedError
+from joinbridge.ports import Clock, Delivery, Source
+from joinbridge.service.step import Step, Taken
+
+BATCH_LIMIT = 200  # the knee lies at 100-300 messages
+BATCH_WAIT = timedelta(milliseconds=25)  # and at 20-50 ms
+TRIES_AT_ONCE = 3
+
+
+class Intake:
+    """One source, drained batch by batch."""
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        step: Step,
+        clock: Clock,
+        limit: int = BATCH_LIMIT,
+        wait: timedelta = BATCH_WAIT,
+        tries_at_once: int = TRIES_AT_ONCE,
+    ) -> None:
+        self._source = source
+        self._step = step
+        self._clock = clock
+        self._limit = limit
+        self._wait = wait
+        self._tries_at_once = tries_at_once
+        self.totals = Taken()
+
+    async def turn(self) -> int:
+        """Take one batch off the source, commit it, acknowledge it; return its size, 0 when nothing came.
+
+        Raises: StoreError when the database stayed away, TransportError when the dead letters could not be reached. What is not settled
+        by then is handed back to the source.
+        """
+        deliveries = await self._source.receive(self._limit, self._wait)
+        unsettled = [deliveries] if deliveries else []
+        try:
+            while unsettled:
+                unsettled[:1] = await self._settle(unsettled[0])
+        except Exception:
+            await self._source.requeue([delivery for part in unsettled for delivery in part])
+            raise
+        return len(deliveries)
+
+    async def _settle(self, deliveries: Sequence[Delivery]) -> Sequence[Sequence[Delivery]]:
+        """Commit and acknowledge `deliveries`, or return their halves to look for the guilty message in; alone, it is rejected."""
+        try:
+            taken = await self._commit(deliveries)
+        except StoreRefusedError as error:
+            reason = str(error)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever one message does to us must not take its neighbours down
+            reason = f"internal error: {type(error).__name__}: {error}"
+        else:
+            self._count(taken)
+            await self._source.ack(deliveries)
+            return ()
+        if len(deliveries) > 1:
+            middle = len(deliveries) // 2
+            return deliveries[:middle], deliveries[middle:]
+        await self._source.reject(deliveries[0], reason, None)
+        self._count(Taken(dead=1))
+        return ()
+
+    async def _commit(self, deliveries: Sequence[Delivery]) -> Taken:
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(self._tries_at_once),
+            wait=wait_random_exponential(multiplier=0.05, max=2),
+            retry=retry_if_exception(lambda e: isinstance(e, StoreError) and not isinstance(e, StoreRefusedError)),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return await retrying(self._step.take, deliveries)
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._clock.sleep(timedelta(seconds=seconds))
+
+    def _count(self, taken: Taken) -> None:
+        was = self.totals
+        self.totals = Taken(
+            judged=was.judged + taken.judged,
+            passed_by=was.passed_by + taken.passed_by,
+            duplicates=was.duplicates + taken.duplicates,
+            dead=was.dead + taken.dead,
+        )

@@ -1,0 +1,118 @@
+"""The relay: carries out what the outbox owes, at least once, in order for each pair."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from joinbridge.core.effects import UpdateInventory
+from joinbridge.errors import InventoryConflictError, InventoryError, TransportError
+from joinbridge.ports import Clock, Inventory, Outbox, OwedEffect, Publication, Publisher
+from joinbridge.wire.effects import Outgoing, outgoing
+
+LEASE = timedelta(minutes=1)  # longer than any publish or inventory update may take
+FIRST_POSTPONEMENT = timedelta(seconds=5)
+LAST_POSTPONEMENT = timedelta(minutes=10)
+BATCH_LIMIT = 200
+
+_ToPublish = tuple[OwedEffect, Publication]
+
+
+class Relay:
+    """Leases effects, carries them out, settles them. What fails is postponed and stays owed."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        publisher: Publisher,
+        inventory: Inventory,
+        clock: Clock,
+        exchanges: Mapping[str, str],
+        tries_at_once: int = 3,
+    ) -> None:
+        self._outbox = outbox
+        self._publisher = publisher
+        self._inventory = inventory
+        self._clock = clock
+        self._exchanges = exchanges
+        self._tries_at_once = tries_at_once
+        self.conflicts = 0
+
+    async def turn(self) -> int:
+        """Carry out what is owed now, at most one batch; return how many effects were done.
+
+        Raises: StoreError when the outbox cannot be reached; the leases end by themselves.
+        """
+        owed = await self._outbox.lease(self._clock.now(), BATCH_LIMIT, LEASE)
+        if not owed:
+            return 0
+        done = [one.effect.key for one in owed if isinstance(one.effect, UpdateInventory) and await self._update(one, one.effect)]
+        for group in self._groups(owed):
+            done += await self._publish(group)
+        if done:
+            await self._outbox.settle(done, self._clock.now())
+        return len(done)
+
+    async def _update(self, owed: OwedEffect, effect: UpdateInventory) -> bool:
+        try:
+            await self._retrying(InventoryError)(self._set_joined, effect)
+        except InventoryConflictError as error:
+            self.conflicts += 1
+            await self._postpone(owed, f"conflict: {error}")
+        except InventoryError as error:
+            await self._postpone(owed, str(error))
+        else:
+            return True
+        return False
+
+    async def _set_joined(self, effect: UpdateInventory) -> None:
+        await self._inventory.set_joined(effect.pair, joined=effect.joined, expected=effect.expected)
+
+    def _groups(self, owed: Sequence[OwedEffect]) -> Iterable[Sequence[_ToPublish]]:
+        """Return what is to be published, in groups that one failure must not take down: a command that nobody takes holds up its like."""
+        groups: defaultdict[str, list[_ToPublish]] = defaultdict(list)
+        for one in owed:
+            if not isinstance(one.effect, UpdateInventory):
+                publication = self._publication(outgoing(one.effect, self._clock.now()))
+                groups[publication.route if publication.mandatory else ""].append((one, publication))
+        return groups.values()
+
+    async def _publish(self, group: Sequence[_ToPublish]) -> list[str]:
+        try:
+            await self._retrying(TransportError)(self._publisher.publish, [publication for _, publication in group])
+        except TransportError as error:
+            for one, _ in group:
+                await self._postpone(one, str(error))
+            return []
+        return [one.effect.key for one, _ in group]
+
+    def _publication(self, message: Outgoing) -> Publication:
+        return Publication(
+            key=message.key,
+            exchange=self._exchanges[message.channel],
+            route=message.route,
+            body=message.body,
+            content_type=message.content_type,
+            at=self._clock.now(),
+            mandatory=message.channel == "commands",  # nobody has to listen to an event
+        )
+
+    async def _postpone(self, owed: OwedEffect, error: str) -> None:
+        wait = min(LAST_POSTPONEMENT, FIRST_POSTPONEMENT * 2 ** min(owed.tries, 10))
+        await self._outbox.postpone(owed.effect.key, self._clock.now() + wait, error)
+
+    def _retrying(self, error: type[Exception]) -> AsyncRetrying:
+        return AsyncRetrying(
+            stop=stop_after_attempt(self._tries_at_once),
+            wait=wait_random_exponential(multiplier=0.1, max=2),
+            retry=retry_if_exception(lambda raised: isinstance(raised, error) and not isinstance(raised, InventoryConflictError)),
+            sleep=self._sleep,
+            reraise=True,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._clock.sleep(timedelta(seconds=seconds))

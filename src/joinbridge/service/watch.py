@@ -1,0 +1,42 @@
+"""The watched devices: one set lookup tells whether a message can matter to anything that is open."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from joinbridge.core.attempt import AttemptKey, JoinAttempt
+from joinbridge.core.facts import Fact
+from joinbridge.core.ids import DeviceId
+from joinbridge.core.relevance import DECISIVE, touched
+
+
+class Watch:
+    """Every device that is target or other of an attempt that is open or has a deadline.
+
+    It follows this instance's own commits. What another instance opened is missing here, which is safe: decisive facts are never
+    filtered, and the others decide nothing alone.
+    """
+
+    def __init__(self, loaded: Iterable[DeviceId] = ()) -> None:
+        self._loaded = frozenset(loaded)
+        self._open: defaultdict[DeviceId, set[AttemptKey]] = defaultdict(set)
+
+    def __contains__(self, device: DeviceId) -> bool:
+        return device in self._open or device in self._loaded
+
+    def matters(self, fact: Fact) -> bool:
+        """Whether `fact` must be judged."""
+        return isinstance(fact, DECISIVE) or any(device in self for device in touched(fact))
+
+    def follow(self, attempts: Iterable[JoinAttempt]) -> None:
+        """Take in the attempts of a committed batch."""
+        for attempt in attempts:
+            devices = (attempt.target,) if attempt.other is None else (attempt.target, attempt.other)
+            for device in devices:
+                if attempt.is_open or attempt.deadlines:
+                    self._open[device].add(attempt.key)
+                elif device in self._open:
+                    self._open[device].discard(attempt.key)
+                    if not self._open[device]:
+                        del self._open[device]

@@ -55,6 +55,11 @@ format: $(DEV)
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
+## docs: make the reference in docs/ from the code anew
+.PHONY: docs
+docs: $(RUNTIME)
+	@$(BIN)/python -m joinbridge.ops.reference docs
+
 ## lock: choose dependency versions anew where pyproject.toml asks for it (ARGS="--upgrade")
 .PHONY: lock
 lock: $(DEV)

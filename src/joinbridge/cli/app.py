@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import joinbridge
-from joinbridge.cli import config, db, decode, demo, records, replay
+from joinbridge.cli import config, db, decode, demo, explain, records, replay
 
 app = typer.Typer(
     name="joinbridge",
@@ -34,6 +34,7 @@ def _options(
 app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)
 app.command("decode")(decode.decode)
+app.command("explain")(explain.explain)
 app.command("joins")(records.joins)
 app.add_typer(records.dead_letters, name="dead-letters")
 app.add_typer(records.audit, name="audit")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,28 +14,9 @@ from joinbridge.core.vocabulary import Intent
 from joinbridge.ports import Changes, OwedEffect
 from joinbridge.store.outbox import EffectStatus
 from support.records import NOON, device, event, later, pair_of, request, update
-from support.store import KINDS, Instance, Shared, StoreKind, counted_statements
+from support.store import Instance, counted_statements
 
 LEASE = timedelta(minutes=1)
-
-
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
-async def data(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shared]:
-    kind: StoreKind = request.param
-    async with Shared(kind, tmp_path).prepared() as shared:
-        yield shared
-
-
-@pytest.fixture
-async def one(data: Shared) -> AsyncIterator[Instance]:
-    async with data.instance() as instance:
-        yield instance
-
-
-@pytest.fixture
-async def two(data: Shared) -> AsyncIterator[Instance]:
-    async with data.instance() as instance:
-        yield instance
 
 
 async def owe(instance: Instance, *effects: Effect) -> None:

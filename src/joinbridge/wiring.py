@@ -59,7 +59,7 @@ async def embedded(settings: Settings, *, clock: Clock, inventory: Inventory, da
     output = [Binding(exchange=exchange, pattern="#") for exchange in (settings.bus.commands, settings.bus.events)]
     bus.bind(OUTPUT_QUEUE, *output)
     # Power cannot fail between two lines of a demo or a replay: NORMAL spares the disk without risking consistency.
-    async with open_database(database_url, synchronous="NORMAL") as database, bus.source(INTAKE_QUEUE) as source:
+    async with open_database(database_url, synchronous="NORMAL", direct=True) as database, bus.source(INTAKE_QUEUE) as source:
         await upgrade(database)
         store = SqlStore(database, clock)
         outbox = SqlOutbox(database)
@@ -95,7 +95,7 @@ async def open_records(database_url: str) -> AsyncIterator[Records]:
 
     Raises: ConfigError when the database has not the schema of this version; StoreError when it cannot be opened.
     """
-    async with open_database(database_url) as database:
+    async with open_database(database_url, create=False) as database:
         await require_current(database)
         yield Records(database)
 
@@ -103,7 +103,7 @@ async def open_records(database_url: str) -> AsyncIterator[Records]:
 @asynccontextmanager
 async def open_audit_log(database_url: str) -> AsyncIterator[AuditLog]:
     """Open the audit chain at `database_url` for reading. Raises as `open_records` does."""
-    async with open_database(database_url) as database:
+    async with open_database(database_url, create=False) as database:
         await require_current(database)
         yield AuditLog(database)
 
@@ -137,12 +137,18 @@ def _keys(folder: Path) -> Mapping[Eui64, EllipticCurvePublicKey]:
         raise ConfigError(f"evidence.keys_dir: {folder} is not a folder")
     keys = {}
     for file in sorted(folder.glob(f"*{_KEY_SUFFIX}")):
-        digits = file.name.removesuffix(_KEY_SUFFIX)
         try:
-            signer = parse_eui64("-".join(digits[i : i + 2] for i in range(0, len(digits), 2)))
-            keys[signer] = load_public_key(file.read_bytes())
+            keys[_signer(file)] = load_public_key(file.read_bytes())
         except DecodeError as error:
             raise ConfigError(f"evidence.keys_dir: {file}: {error.reason}") from error
         except OSError as error:
             raise ConfigError(f"evidence.keys_dir: {file}: cannot be read: {error.strerror}") from error
     return keys
+
+
+def _signer(file: Path) -> Eui64:
+    digits = file.name.removesuffix(_KEY_SUFFIX).replace("-", "")
+    try:
+        return parse_eui64("-".join(digits[i : i + 2] for i in range(0, len(digits), 2)))
+    except DecodeError as error:
+        raise DecodeError(f"the name is not the EUI-64 of the signer and {_KEY_SUFFIX}") from error

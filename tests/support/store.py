@@ -31,10 +31,12 @@ class StoreKind:
     name: str
     url: Callable[[Path], str]
     durable: bool
+    direct: bool = False
 
 
 KINDS = (
     StoreKind("sqlite-memory", lambda _: "sqlite://", durable=False),
+    StoreKind("sqlite-memory-direct", lambda _: "sqlite://", durable=False, direct=True),
     StoreKind("sqlite-file", lambda folder: f"sqlite:///{folder / 'joinbridge.db'}", durable=True),
     StoreKind("aiosqlite-memory", lambda _: "sqlite+aiosqlite://", durable=False),
     StoreKind("aiosqlite-file", lambda folder: f"sqlite+aiosqlite:///{folder / 'joinbridge.db'}", durable=True),
@@ -78,7 +80,7 @@ class Shared:
         if self._only is not None:
             yield Instance(self._only, self.clock)
             return
-        async with open_database(self._url, synchronous="OFF") as database:
+        async with open_database(self._url, synchronous="OFF", direct=self.kind.direct) as database:
             yield Instance(database, self.clock)
 
     @asynccontextmanager

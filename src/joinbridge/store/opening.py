@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, ExceptionContext, NullPool, create_engine, event, make_url
@@ -14,10 +15,10 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from joinbridge.errors import ConfigError
+from joinbridge.errors import ConfigError, StoreError
 from joinbridge.store.database import Database
 from joinbridge.store.dialects import POSTGRESQL, SQLITE
-from joinbridge.store.lines import PoolLine, TurnLine, thread_line
+from joinbridge.store.lines import PoolLine, TurnLine, direct_line, thread_line
 
 Synchronous = Literal["FULL", "NORMAL", "OFF"]
 
@@ -26,23 +27,35 @@ BUSY_TIMEOUT = timedelta(seconds=5)
 
 
 @asynccontextmanager
-async def open_database(url: str, *, synchronous: Synchronous = "FULL", busy_timeout: timedelta = BUSY_TIMEOUT) -> AsyncIterator[Database]:
+async def open_database(
+    url: str, *, synchronous: Synchronous = "FULL", busy_timeout: timedelta = BUSY_TIMEOUT, direct: bool = False, create: bool = True
+) -> AsyncIterator[Database]:
     """Open the database at `url`: `sqlite:///file`, `sqlite://` (in memory), or an asynchronous driver (`postgresql+asyncpg://…`).
 
     `synchronous` is SQLite's: FULL puts every commit on the disk before it returns, which is what acknowledging after the commit rests
-    on; NORMAL may lose the last commits in a power failure, OFF is for data that nobody will miss.
+    on; NORMAL may lose the last commits in a power failure, OFF is for data that nobody will miss. `direct` runs the statements of
+    `sqlite://` in the thread of the event loop, for a program that has nothing else to do. Without `create`, a file must be there.
 
     Raises: ConfigError when the URL names no database that can be used; StoreError when the database cannot be opened.
     """
     parsed = _parsed(url)
     dialect = parsed.get_dialect()
+    if not create:
+        _require_file(parsed)
     async with AsyncExitStack() as stack:
         if dialect.name == POSTGRESQL:
             yield _postgresql(stack, parsed)
         elif dialect.is_async:
             yield _sqlite_in_pool(stack, parsed, synchronous, busy_timeout)
+        elif direct:
+            yield await _sqlite_direct(stack, parsed, synchronous, busy_timeout)
         else:
             yield await _sqlite_in_threads(stack, parsed, synchronous, busy_timeout)
+
+
+def _require_file(url: URL) -> None:
+    if url.get_dialect().name == SQLITE and not _in_memory(url) and not Path(url.database or "").is_file():
+        raise StoreError(f"there is no database {url.database}")
 
 
 def _parsed(url: str) -> URL:
@@ -71,6 +84,13 @@ def _sqlite_in_pool(stack: AsyncExitStack, url: URL, synchronous: Synchronous, b
     _configure(engine.sync_engine, synchronous, busy_timeout)
     writer = TurnLine(PoolLine(engine, write=True))
     return Database(SQLITE, writer=writer, reader=writer if _in_memory(url) else PoolLine(engine, write=False))
+
+
+async def _sqlite_direct(stack: AsyncExitStack, url: URL, synchronous: Synchronous, busy_timeout: timedelta) -> Database:
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
+    _configure(engine, synchronous, busy_timeout)
+    line = await stack.enter_async_context(direct_line(engine.execution_options(write=True)))
+    return Database(SQLITE, writer=line, reader=line)
 
 
 async def _sqlite_in_threads(stack: AsyncExitStack, url: URL, synchronous: Synchronous, busy_timeout: timedelta) -> Database:

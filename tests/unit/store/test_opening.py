@@ -97,3 +97,13 @@ async def test_a_file_that_is_no_database_is_an_error_of_the_store(driver: str, 
     with pytest.raises(StoreError, match="not a database"):
         async with open_database(f"{driver}:///{file}") as database:
             await settings(database, write=True)
+
+
+async def test_a_file_that_is_not_there_is_not_made_by_whoever_only_wants_to_read(tmp_path: Path) -> None:
+    file = tmp_path / "typo.db"
+
+    with pytest.raises(StoreError, match="there is no database"):
+        async with open_database(f"sqlite:///{file}", create=False):
+            pass
+
+    assert not file.exists()

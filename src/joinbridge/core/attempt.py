@@ -250,8 +250,9 @@ def answered(attempt: JoinAttempt, code: int, at: datetime) -> JoinAttempt:
 
 
 def lost(attempt: JoinAttempt, trigger: LossTrigger, at: datetime) -> JoinAttempt:
-    """The answer is not coming by itself. Only an attempt that waits for its answer can lose it."""
-    if attempt.state not in AWAITING:
+    """The answer is not coming by itself. Only an attempt that waits for it can lose it, or one that was disproved and yet did answer."""
+    did_answer = trigger is LossTrigger.DISCARDED and attempt.state is AttemptState.DISPROVED
+    if attempt.state not in AWAITING and not did_answer:
         return attempt
     return replace(
         attempt,

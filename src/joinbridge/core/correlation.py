@@ -58,8 +58,11 @@ def _acknowledged(attempt: JoinAttempt, fact: RequestAcknowledged, at: datetime)
 
 
 def _not_carried_out(attempt: JoinAttempt) -> JoinAttempt:
-    # Of two issues of one command, or two commands with one RequestID, the alert names one, and nothing says which.
-    return attempt if attempt.retries or attempt.rival is not None else attempts.disproved(attempt)
+    # Of two issues of one command, or two commands with one RequestID, the alert names one, and nothing says which. And a device whose
+    # answer was dropped had the command, whatever else the hub says of it.
+    if attempt.retries or attempt.rival is not None or attempt.lost_because is LossTrigger.DISCARDED:
+        return attempt
+    return attempts.disproved(attempt)
 
 
 def _speaks_of(message_code: int | None, intent: Intent) -> bool:

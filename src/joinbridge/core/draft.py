@@ -8,6 +8,7 @@ from datetime import datetime
 
 from joinbridge.core.attempt import AttemptState, JoinAttempt
 from joinbridge.core.case import Case, Contradiction, Decision
+from joinbridge.core.correction import inventory_word
 from joinbridge.core.effects import Effect, PublishEvent
 from joinbridge.core.evidence import Evidence
 from joinbridge.core.facts import DeviceDescription, Sighting
@@ -90,10 +91,12 @@ class Draft:
         if attempt.pair is not None and attempt.pair not in self.pairs:
             self.pairs[attempt.pair] = PairRecord(pair=attempt.pair, since=at)
 
-    def inventory_lacks(self, unjoin: JoinAttempt) -> None:
-        """Record that the inventory says not joined, as the DSP said when it refused `unjoin`."""
-        if unjoin.pair is not None and unjoin.pair in self.pairs:
-            self.pairs[unjoin.pair] = replace(self.pairs[unjoin.pair], held=False)
+    def inventory_holds(self, attempt: JoinAttempt, sighting: Sighting) -> None:
+        """Record what the inventory holds of the pair of `attempt` if `sighting` tells, and nothing newer is known."""
+        record = None if attempt.pair is None else self.pairs.get(attempt.pair)
+        joined = inventory_word(attempt, sighting) if self.policy.trusts(sighting) else None
+        if record is not None and joined is not None and (record.held_at is None or record.held_at <= sighting.at):
+            self.put_pair(replace(record, held=joined, held_at=sighting.at))
 
     def put_pair(self, record: PairRecord) -> None:
         """Record a pair."""

@@ -90,11 +90,14 @@ def _request(draft: Draft, fact: JoinRequested | PreCommandReturned, at: datetim
         new = attempts.informed(old, fact, at)
         if old.other is not None and fact.other not in (None, old.other):
             draft.surprise(f"{fact.request_id} was for {old.other} and is now for {fact.other}")
-    if old is None or old.wire_key != new.wire_key:
-        # What overtook its request waits in the ledger; so does what quotes a wire key that was not known until now.
-        for earlier in sorted(draft.ledger(new.target), key=lambda s: s.at):
-            new = moved(new, earlier, draft.policy)
+    # What overtook its request waits in the ledger; so does what quotes a wire key that was not known until now.
+    waited = draft.ledger(new.target) if old is None or old.wire_key != new.wire_key else ()
+    overtook = sorted(waited, key=lambda s: s.at)
+    for earlier in overtook:
+        new = moved(new, earlier, draft.policy)
     draft.open_pair(new, at)
+    for earlier in overtook:
+        draft.inventory_holds(new, earlier)
     _follow(draft, old, new)
     _judge_target(draft, new.target)
 
@@ -107,6 +110,7 @@ def _evidence(draft: Draft, sighting: Sighting, *, trusted: bool) -> None:
     kept = [device for device in sorted(keepers(fact, draft.case)) if draft.keep(device, sighting)]
     for device in kept:
         for old in draft.on_target(device):
+            draft.inventory_holds(old, sighting)
             new = moved(old, sighting, draft.policy)
             if new != old:
                 _follow(draft, old, new)
@@ -122,8 +126,6 @@ def _follow(draft: Draft, old: JoinAttempt | None, new: JoinAttempt) -> None:
         draft.put(new)  # the loss is told even if the search moves on at once
         new = draft.owe(pursuit.search(new, draft.type_of(new.target), draft.on_target(new.target), draft.policy, draft.now))
     elif new.intent is Intent.UNJOIN and was is not new.state and _leaves_doubt(new):
-        if new.refusal == SMI_SAYS_NOT_JOINED:
-            draft.inventory_lacks(new)
         new = draft.owe(pursuit.investigate(new, draft.on_target(new.target), draft.policy, draft.now))
     elif new.state is AttemptState.DISPROVED and was is not AttemptState.DISPROVED:
         draft.owe((new, (pursuit.notice(new, NoticeKind.NOT_DELIVERED),)))
@@ -173,7 +175,7 @@ def _deadline(draft: Draft, event: DeadlinePassed) -> None:
             draft.put(draft.owe(pursuit.reissue(new, draft.type_of(new.target), others, draft.policy, draft.now)))
         case Purpose.PROBE:
             draft.put(draft.owe(pursuit.probe(new, others, draft.policy, draft.now)))
-        case Purpose.FINAL:
+        case _:  # Purpose.FINAL
             draft.put(draft.owe((attempts.given_up(new), (pursuit.notice(new, NoticeKind.UNRESOLVED),))))
     _judge_target(draft, new.target)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from joinbridge.core import attempt as attempts
 from joinbridge.core.attempt import AttemptState, JoinAttempt
+from joinbridge.core.correction import correction
 from joinbridge.core.draft import Draft
 from joinbridge.core.effects import NoticeKind, PublishEvent, UpdateInventory
 from joinbridge.core.evidence import Evidence, Grade, Polarity
@@ -39,10 +40,10 @@ def judge(draft: Draft, record: PairRecord) -> None:
             draft.put(attempt)
     draft.found(record.pair, found)
     if standing.contradicted:
-        draft.contradict(record.pair, _why(standing.basis) or "the evidence it rested on no longer stands")
-    overdue = standing.state in HELD_JOINED and record.held is False  # the inventory lost it, or never had it
-    if overdue or (standing.state, standing.basis) != (record.state, record.basis):
-        _move(draft, record, standing, context)
+        draft.contradict(record.pair, "; ".join(e.says for e in standing.basis))
+    update = correction(record, standing, context)
+    if update is not None or (standing.state, standing.basis) != (record.state, record.basis):
+        _move(draft, record, standing, update)
     if standing.state is not record.state:
         told = any(a.state is AttemptState.INFERRED_SUCCESS for a in settled)
         if standing.state is PairState.DISPUTED or (standing.state is PairState.INFERRED_SUCCESS and not told):
@@ -98,22 +99,24 @@ def _asked(attempt: JoinAttempt) -> tuple[datetime, int]:
     return attempt.asked_at, attempt.request_id.counter
 
 
-def _move(draft: Draft, record: PairRecord, standing: Standing, context: PairContext) -> None:
+def _move(draft: Draft, record: PairRecord, standing: Standing, update: UpdateInventory | None) -> None:
     changed = standing.state is not record.state
-    moved = replace(
-        record,
-        state=standing.state,
-        basis=standing.basis,
-        since=draft.now if changed else record.since,
-        disputed_at=_disputed_at(draft, record, standing),
-        held=_held(record, standing),
-    )
-    draft.put_pair(moved)
-    update = _correction(record, standing, context)
     if update is not None:
         draft.effect(update)
+    draft.put_pair(
+        replace(
+            record,
+            state=standing.state,
+            basis=standing.basis,
+            since=draft.now if changed else record.since,
+            disputed_at=_disputed_at(draft, record, standing),
+            held=record.held if update is None else update.joined,
+            held_at=record.held_at if update is None else draft.now,
+            corrected=record.corrected or update is not None,
+        )
+    )
     if changed and standing.state is PairState.DISPUTED:
-        for attempt in context.on_pair(Intent.JOIN):
+        for attempt in draft.context(record.pair).on_pair(Intent.JOIN):
             draft.put(attempts.reopened(attempt))
 
 
@@ -121,51 +124,6 @@ def _disputed_at(draft: Draft, record: PairRecord, standing: Standing) -> dateti
     if standing.state is not PairState.DISPUTED:
         return None
     return record.disputed_at or draft.now
-
-
-def _held(record: PairRecord, standing: Standing) -> bool | None:
-    """Return what the inventory holds once the answer, or our correction, has reached it."""
-    match standing.state:
-        case PairState.JOINED | PairState.INFERRED_SUCCESS:
-            return True
-        case PairState.NOT_JOINED | PairState.DISPUTED:
-            return False
-        case _:
-            return record.held
-
-
-def _correction(record: PairRecord, standing: Standing, context: PairContext) -> UpdateInventory | None:
-    """Return the update that makes the inventory true, where nobody else will make it.
-
-    The DSP itself acts on an answer that reaches it; what was inferred is ours to write, and so is the taking back of it.
-    """
-    ours = not any(e.reached_inventory for e in standing.basis)
-    changed = standing.state is not record.state
-    match standing.state:
-        case PairState.INFERRED_SUCCESS | PairState.JOINED if record.held is False or (ours and changed):
-            joined = True
-        case PairState.DISPUTED if changed:
-            joined = False
-        case PairState.NOT_JOINED if changed and ours and (record.held or _concluded(standing, context)):
-            joined = False
-        case _:
-            return None
-    if record.held is joined and record.state in HELD_JOINED:
-        return None
-    cause = standing.basis[-1].message if standing.basis else "unproven"
-    return UpdateInventory(
-        key=f"smi:{record.pair.target}:{record.pair.other}:{'joined' if joined else 'gone'}:{record.version}:{cause}",
-        pair=record.pair,
-        joined=joined,
-        expected=not joined,
-        reason=_why(standing.basis),
-    )
-
-
-def _concluded(standing: Standing, context: PairContext) -> bool:
-    """Whether it took an inferred Unjoin, or a person, to know that the pair is not joined."""
-    inferred = any(a.state is AttemptState.INFERRED_SUCCESS for a in context.on_pair(Intent.UNJOIN))
-    return inferred or any(e.settles for e in standing.basis)
 
 
 def _event(draft: Draft, record: PairRecord, standing: Standing) -> PublishEvent:
@@ -186,7 +144,3 @@ def _close_cases(draft: Draft, record: PairRecord, standing: Standing) -> None:
         draft.put(replace(unjoin, deadlines=()))
         if standing.state in HELD_JOINED:
             draft.effect(notice(unjoin, NoticeKind.UNJOIN_AGAIN))
-
-
-def _why(basis: tuple[Evidence, ...]) -> str:
-    return "; ".join(e.says for e in basis)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from joinbridge.core.attempt import AttemptKey, AttemptState, JoinAttempt
+from joinbridge.core.attempt import AttemptKey, AttemptState, JoinAttempt, LossTrigger
 from joinbridge.core.evidence import Evidence, Grade, Polarity
 from joinbridge.core.policy import Policy
 from joinbridge.core.rules import PairContext
@@ -30,7 +30,8 @@ def is_after(evidence: Evidence, attempt: JoinAttempt, policy: Policy) -> bool:
     if by_counter is not None:
         return by_counter
     if evidence.polarity is Polarity.NOT_JOINED:
-        return attempt.submitted_at is not None and _as_of(evidence, policy) >= attempt.submitted_at
+        since = attempt.lost_at if attempt.lost_because is LossTrigger.DISCARDED else attempt.submitted_at
+        return since is not None and _as_of(evidence, policy) >= since
     return evidence.at >= attempt.asked_at - policy.queue_skew
 
 

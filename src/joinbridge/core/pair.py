@@ -28,9 +28,9 @@ HELD_JOINED = frozenset({PairState.JOINED, PairState.INFERRED_SUCCESS})
 class PairRecord:
     """What is known of a pair, and the evidence it rests on.
 
-    `held` is what the inventory is believed to hold; None when nothing told us. Evidence older than `expired_at` (the device left the
-    home then) counts no more. `restored_at` is set on a pair that moved here from an exchanged GPF, which no request asked for.
-    `version` counts stored changes, for compare-and-set.
+    `held` is what the inventory is believed to hold since `held_at`, None when nothing told us; `corrected` says that we have ever written
+    it. Evidence older than `expired_at` (the device left the home then) counts no more. `restored_at` is set on a pair that moved here from
+    an exchanged GPF, which no request asked for. `version` counts stored changes, for compare-and-set.
     """
 
     pair: JoinPair
@@ -41,4 +41,6 @@ class PairRecord:
     expired_at: datetime | None = None
     restored_at: datetime | None = None
     held: bool | None = None
+    held_at: datetime | None = None
+    corrected: bool = False
     version: int = 0

@@ -77,8 +77,8 @@ def _unproven(record: PairRecord, found: Sequence[Evidence], context: PairContex
 def _unshaken(record: PairRecord, found: Sequence[Evidence], evidence: Sequence[Evidence]) -> bool:
     """Whether all that the record rests on is still found, and nothing that counts against it may be newer.
 
-    What came late and cannot be ordered would have kept us from inferring, but is no contradiction; nor is it one that a rule has returned to
-    shadow since, and would not decide any more.
+    What came late and cannot be ordered would have kept us from inferring, but is no contradiction. Nor is it one that a rule was returned
+    to shadow since, and would not decide any more.
     """
     still_found = {(e.rule, e.message, e.grade) for e in found}
     enough = Grade.CONCLUSIVE if len(record.basis) == 1 else Grade.STRONG

@@ -73,6 +73,7 @@ def unanswered_twin(attempt: JoinAttempt, context: PairContext) -> bool:
     return any(
         a.requested_at < attempt.requested_at
         and a.submitted_at is not None
+        and a.rival is None
         and a.response_code is None
         and a.state not in (AttemptState.NOT_SENT, AttemptState.DISPROVED)
         and (None in (a.role, attempt.role) or a.role == attempt.role)

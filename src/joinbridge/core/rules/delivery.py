@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from joinbridge.core.attempt import JoinAttempt
 from joinbridge.core.evidence import Grade, Polarity
 from joinbridge.core.facts import CommandFailed, CommandNotExecuted, MessageDiscarded, RequestAcknowledged, Sighting
@@ -14,8 +16,17 @@ CANNOT_COMMUNICATE = "E20"
 NO_RESPONSE = "E21"
 
 
-def _quoted(context: PairContext, key: CommandKey) -> JoinAttempt | None:
-    return context.find(Intent.JOIN, key) or context.find(Intent.UNJOIN, key)
+_BOTH = (Intent.JOIN, Intent.UNJOIN)
+_INTENTS_OF: Mapping[int | None, tuple[Intent, ...]] = {
+    None: _BOTH,
+    **dict.fromkeys(JOIN_MESSAGE_CODES, (Intent.JOIN,)),
+    **dict.fromkeys(UNJOIN_MESSAGE_CODES, (Intent.UNJOIN,)),
+}
+"""Which attempts an alert with that message code can speak of; one without a code, of either."""
+
+
+def _quoted(context: PairContext, key: CommandKey, *intents: Intent) -> JoinAttempt | None:
+    return next((a for intent in intents if (a := context.find(intent, key)) is not None), None)
 
 
 def _attempt_failed(attempt: JoinAttempt, says: str) -> Finding:
@@ -28,7 +39,7 @@ def _command_discarded(sighting: Sighting, context: PairContext) -> Finding | No
     fact = sighting.fact
     if not isinstance(fact, MessageDiscarded) or fact.cra is not Cra.COMMAND:
         return None
-    attempt = _quoted(context, fact.key)
+    attempt = _quoted(context, fact.key, *_BOTH)
     return None if attempt is None else _attempt_failed(attempt, "the hub discarded the command before the target had it")
 
 
@@ -36,7 +47,7 @@ def _answer_discarded(sighting: Sighting, context: PairContext) -> Finding | Non
     fact = sighting.fact
     if not isinstance(fact, MessageDiscarded) or fact.cra is not Cra.RESPONSE:
         return None
-    attempt = _quoted(context, fact.key)
+    attempt = _quoted(context, fact.key, *_BOTH)
     if attempt is None:
         return None
     says = "the hub discarded the target's answer: it did answer, what it said is lost"
@@ -45,9 +56,9 @@ def _answer_discarded(sighting: Sighting, context: PairContext) -> Finding | Non
 
 def _not_executed(sighting: Sighting, context: PairContext) -> Finding | None:
     fact = sighting.fact
-    if not isinstance(fact, CommandNotExecuted) or fact.message_code not in (None, *JOIN_MESSAGE_CODES, *UNJOIN_MESSAGE_CODES):
+    if not isinstance(fact, CommandNotExecuted):
         return None
-    attempt = _quoted(context, fact.key)
+    attempt = _quoted(context, fact.key, *_INTENTS_OF.get(fact.message_code, ()))
     if attempt is None:
         return None
     return _attempt_failed(attempt, f"alert {fact.alert_code:04X}: the target did not carry out the command")
@@ -61,7 +72,7 @@ def _could_not_communicate(sighting: Sighting, context: PairContext) -> Finding 
             pass
         case _:
             return None
-    attempt = _quoted(context, key)
+    attempt = _quoted(context, key, *_BOTH)
     if attempt is None:
         return None
     says = f"{code}: the command could probably not be delivered; an answer may still come"
@@ -76,7 +87,7 @@ def _no_response(sighting: Sighting, context: PairContext) -> Finding | None:
             pass
         case _:
             return None
-    attempt = _quoted(context, key)
+    attempt = _quoted(context, key, *_BOTH)
     if attempt is None:
         return None
     says = f"{code}: the DSP had no answer from the target"

@@ -112,7 +112,8 @@ def _han_command(sighting: Sighting, context: PairContext, commands: frozenset[M
     fact = sighting.fact
     if not isinstance(fact, EventLogRead) or fact.kind is not LogKind.EVENT:
         return None
-    senders = {a.other for a in context.attempts if a.other is not None and _type(a, context) in (None, sender)}
+    candidates = (a for a in context.attempts if _type(a, context) in (None, sender))
+    senders = {other for a in candidates for other in (a.other, a.rival) if other is not None}
     joins, skew = context.on_pair(Intent.JOIN), context.policy.clock_skew
     if context.pair.other not in senders or not joins:
         return None

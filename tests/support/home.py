@@ -200,12 +200,12 @@ def gpf_log(told_at: datetime | None, *listed: DeviceId, target: DeviceId = GPF)
     return facts.GpfLogReported(device=target, device_time=told_at, entries=entries(*listed))
 
 
-def security_log(*logged: tuple[datetime, int], target: DeviceId = ESME, kind: facts.LogKind = facts.LogKind.SECURITY) -> facts.EventLogRead:
+def security_log(
+    *logged: tuple[datetime, int], target: DeviceId = ESME, kind: facts.LogKind = facts.LogKind.SECURITY
+) -> facts.EventLogRead:
     """The device answers a read of its security log."""
     key = request_id(9_999_999_999_999, target=target)
-    return facts.EventLogRead(
-        business_key=key, wire_key=key, kind=kind, entries=tuple(facts.LoggedEvent(at, code) for at, code in logged)
-    )
+    return facts.EventLogRead(business_key=key, wire_key=key, kind=kind, entries=tuple(facts.LoggedEvent(at, code) for at, code in logged))
 
 
 def discarded(counter: int, cra: Cra, *, target: DeviceId = ESME, by: Eui64 = SUPPLIER) -> facts.MessageDiscarded:

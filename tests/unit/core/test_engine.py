@@ -320,7 +320,7 @@ def test_a_dropped_command_disproves_the_attempt_and_tells_the_supplier_once() -
     assert world.state(pair()) is PairState.NOT_JOINED
 
 
-def test_success_after_a_disproof_is_confirmed_late() -> None:
+def test_success_after_a_disproof_still_counts() -> None:
     world = World()
     world.see(join(1))
     world.see(discarded(1, Cra.COMMAND), at=after(minutes=1), source="csp.alert")

@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from joinbridge.cli.output import FOUND_WRONG, complain, console, print_json, table
 from joinbridge.config import Settings, load
 from joinbridge.core.rules import RECORDED_ONLY, RULES
+from joinbridge.errors import ConfigError
+from joinbridge.wiring import reading
 
 app = typer.Typer(help="Check or show the configuration.", no_args_is_help=True)
 
@@ -21,18 +23,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
 @app.command("check")
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Check the configuration: every setting is known and in range, every rule exists, every folder is there."""
-    settings = load(config)
-    problems = list(_problems(settings))
+    """Check the configuration: every setting is known and in range, every rule exists, every key can be read."""
+    try:
+        settings = load(config)
+        problems = list(_problems(settings))
+    except ConfigError as error:
+        problems = str(error).splitlines()
     if as_json:
         print_json({"ok": not problems, "problems": problems})
-    else:
-        for problem in problems:
-            complain(problem)
-        if not problems:
-            console().print(f"configuration is fine; mode = {settings.mode}")
+    for problem in () if as_json else problems:
+        complain(problem)
     if problems:
         raise typer.Exit(FOUND_WRONG)
+    if not as_json:
+        console().print(f"configuration is fine; mode = {settings.mode}")
 
 
 @app.command("show")
@@ -71,9 +75,10 @@ def rules(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 
 def _problems(settings: Settings) -> Iterator[str]:
-    keys_dir = settings.evidence.keys_dir
-    if keys_dir is not None and not keys_dir.is_dir():
-        yield f"evidence.keys_dir: {keys_dir} is not a folder; make it, or leave the setting out to verify no signatures"
+    try:
+        reading(settings)
+    except ConfigError as error:
+        yield str(error)
     if settings.deadlines.final <= settings.pursuit.probe_wait:
         yield "deadlines.final: not longer than pursuit.probe_wait, so that no probe could be answered; make it longer"
 

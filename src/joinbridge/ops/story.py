@@ -123,16 +123,16 @@ def _concluded(story: Story) -> Iterator[str]:
         if answered is not None:
             says = "a repeat of the command was refused" if answered.state == "rejected" else "the answer agreed"
             yield f"{says} {span(answered.at - verdict.at)} later"
-    elif story.state == "unresolved":
+    elif story.state == "unresolved" and not story.wrong:
         yield "nothing proved it either way, so a person decides"
     if story.false:
-        yield "joinbridge inferred it falsely" if verdict == story.wrongly else "joinbridge had inferred it falsely, and took that back"
+        yield "joinbridge inferred it falsely" + ("" if verdict == story.wrongly else ", and took that back")
     elif story.wrong:
         yield "this was not so: it had been carried out"
     elif story.missed:
         yield "proof had been delivered, and joinbridge missed it"
     if story.corrected_at is not None:
-        yield "joinbridge put the inventory right"
+        yield "the inventory was told so" if story.wrong else "joinbridge put the inventory right"
 
 
 def _said(verdict: Mark, story: Story) -> str:

@@ -196,7 +196,7 @@ def _all_events(story: Story) -> Iterator[_Event]:
         kind, says = _MOVES[move.doing]
         yield _Event(kind=kind, says=says, at=move.at)
     yield from _concluding(story)
-    if story.corrected_at is not None:
+    if story.corrected_at is not None and not story.wrong:
         yield _Event(kind="corrected", says="Inventory corrected", at=story.corrected_at)
 
 

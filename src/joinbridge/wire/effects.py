@@ -40,7 +40,7 @@ def outgoing(effect: ReissueJoin | ProbeDeviceLog | NotifySupplier | PublishEven
         case NotifySupplier():
             body = _cloud_event(effect.key, "notice.supplier", str(effect.request_id), at, _notice(effect))
             return Outgoing(key=effect.key, channel="commands", route="notice.supplier", body=body, content_type=CLOUD_EVENT)
-        case PublishEvent():
+        case _:
             kind = f"join.{effect.state}"
             body = _cloud_event(effect.key, kind, str(effect.request_id or effect.pair), effect.at, _state(effect))
             return Outgoing(key=effect.key, channel="events", route=kind, body=body, content_type=CLOUD_EVENT)

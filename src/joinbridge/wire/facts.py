@@ -269,8 +269,6 @@ def _of_alert(message: GbcsMessage, payload: Payload) -> Iterator[Fact]:
             yield GpfLogReported(device=message.device, device_time=at, entries=tuple(_entry(e) for e in entries))
         case hub_payloads.HubLogChanged(at=at, entries=hub_entries):
             yield HubLogReported(device=message.device, device_time=at, entries=_listed(hub_entries))
-        case alert_payloads.DiscardedMessage() as discarded:
-            yield from _quoting(discarded)
         case alert_payloads.UnsupportedCommand(alert_code=alert_code, message_code=message_code, counter=counter):
             # In a fixed order, as the place of a fact in its message is a part of its name.
             for remote in dict.fromkeys((message.recipient, message.supplementary_party or message.recipient)):
@@ -278,22 +276,20 @@ def _of_alert(message: GbcsMessage, payload: Payload) -> Iterator[Fact]:
                 yield CommandNotExecuted(key=key, alert_code=alert_code, message_code=message_code)
         case alert_payloads.GenericAlert(alert_code=alert_code, at=at):
             yield DeviceAlerted(device=message.device, code=alert_code, device_time=at)
+        case alert_payloads.DiscardedMessage(alert_code=AlertCode.NOT_DELIVERED_TO_ESME) as undelivered:
+            yield CommandNotExecuted(key=_quoted(undelivered), alert_code=undelivered.alert_code)
+        case alert_payloads.DiscardedMessage(cra=Cra.COMMAND) as dropped:
+            yield MessageDiscarded(key=_quoted(dropped), cra=Cra.COMMAND)
+        case alert_payloads.DiscardedMessage(cra=Cra.RESPONSE) as dropped:
+            # The two ids are those of its header, so a response has the device first. No sample of a dropped response exists, and the
+            # field names of the alert suggest the request's order: both are given, since only one of them can name a request.
+            yield MessageDiscarded(key=CommandKey(dropped.target, dropped.originator, dropped.counter), cra=Cra.RESPONSE)
+            yield MessageDiscarded(key=_quoted(dropped), cra=Cra.RESPONSE)
 
 
-def _quoting(discarded: alert_payloads.DiscardedMessage) -> Iterator[Fact]:
-    """Read the reference to a dropped message (8F2C) or undelivered command (8F84).
-
-    The two ids are those of its header, so a response has the device first. No sample of a dropped response exists, and the field names
-    of the alert suggest the request's order: both are given, since only one of them can name a request.
-    """
-    key = CommandKey(discarded.originator, discarded.target, discarded.counter)
-    if discarded.alert_code == AlertCode.NOT_DELIVERED_TO_ESME:
-        yield CommandNotExecuted(key=key, alert_code=discarded.alert_code)
-    elif discarded.cra == Cra.COMMAND:
-        yield MessageDiscarded(key=key, cra=Cra.COMMAND)
-    elif discarded.cra == Cra.RESPONSE:
-        yield MessageDiscarded(key=CommandKey(discarded.target, discarded.originator, discarded.counter), cra=Cra.RESPONSE)
-        yield MessageDiscarded(key=key, cra=Cra.RESPONSE)
+def _quoted(quoting: alert_payloads.DiscardedMessage) -> CommandKey:
+    """Return the reference to a dropped message (8F2C) or undelivered command (8F84), read as that of a command."""
+    return CommandKey(quoting.originator, quoting.target, quoting.counter)
 
 
 def _described(device: duis.InventoryDevice) -> DeviceDescription:

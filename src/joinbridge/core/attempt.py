@@ -106,6 +106,7 @@ class JoinAttempt:
     lost_at: datetime | None = None
     lost_because: LossTrigger | None = None
     retries: int = 0
+    reissued_at: datetime | None = None
     probes: int = 0
     probed_at: datetime | None = None
     deadlines: tuple[Deadline, ...] = ()
@@ -137,6 +138,15 @@ class JoinAttempt:
     def asked_at(self) -> datetime:
         """When it was submitted, or first asked for if it was not: it cannot have been carried out before."""
         return self.submitted_at or self.requested_at
+
+    @property
+    def outstanding_from(self) -> datetime | None:
+        """From when on what the device says of its log can be from after this command; None while nothing was sent.
+
+        A dropped answer shows that the command was carried out by then; one that was issued again may be carried out only after that.
+        """
+        since = self.lost_at if self.lost_because is LossTrigger.DISCARDED else self.submitted_at
+        return since if since is None or self.reissued_at is None else max(since, self.reissued_at)
 
     @property
     def is_open(self) -> bool:
@@ -202,6 +212,7 @@ def informed(attempt: JoinAttempt, fact: JoinRequested | PreCommandReturned, at:
         local_only=known.local_only or fact.local_only,
         wire_key=known.wire_key or fact.wire_key,
         retries=max(known.retries, 1) if again else known.retries,  # the DSP issued it again by itself
+        reissued_at=max(at, known.reissued_at or at) if again else known.reissued_at,
     )
 
 

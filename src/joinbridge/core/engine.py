@@ -36,7 +36,7 @@ from joinbridge.core.ids import DeviceId, JoinPair, MessageKey
 from joinbridge.core.judgement import judge
 from joinbridge.core.pair import PairRecord
 from joinbridge.core.policy import Policy
-from joinbridge.core.relevance import keepers
+from joinbridge.core.relevance import keepers, touched
 from joinbridge.core.rules.delivery import SMI_SAYS_NOT_JOINED
 from joinbridge.core.vocabulary import DeviceType, Intent, MessageCode, UnjoinCode
 
@@ -70,6 +70,9 @@ def _observe(draft: Draft, sighting: Sighting) -> None:
             draft.surprise(f"a {type(fact).__name__} from {sighting.source}, which is not trusted")
         case InventoryRead(descriptions=descriptions):
             draft.learn(descriptions)
+            # A type that was not known may be what a finding waited for.
+            for target in sorted({pair.target for pair in draft.pairs if not {pair.target, pair.other}.isdisjoint(touched(fact))}):
+                _judge_target(draft, target)
         case HubExchanged():
             _exchange(draft, fact, sighting.at)
         case DeviceRetired(device=device):
@@ -132,7 +135,9 @@ def _follow(draft: Draft, old: JoinAttempt | None, new: JoinAttempt) -> None:
     elif old is not None and new.state in attempts.LOST and new.response_code != old.response_code:
         # The re-issued command was refused, the first one may have been carried out: ask the device now.
         new = attempts.armed(new, Purpose.PROBE, draft.now)
-    if was is AttemptState.DISPROVED and new.state in _ANSWERED_SUCCESS and new.pair is not None:
+    # A read that was carried out just before the command, and answered just before it too, is no contradiction.
+    was_lost = old is not None and old.lost_at is not None
+    if was is AttemptState.DISPROVED and was_lost and new.state in _ANSWERED_SUCCESS and new.pair is not None:
         draft.contradict(new.pair, f"{new.request_id} was disproved and then answered with success")
     draft.put(new)
     if new.state in _ANSWERED_SUCCESS and was not in _ANSWERED_SUCCESS:

@@ -83,6 +83,7 @@ class Evidence:
     order: CommandOrder | None = None
     by_device_clock: bool = False
     answer: bool = False  # the device's own answer to a Join or Unjoin of this pair, or a person's word
+    unchecked: bool = False  # an entry whose type cannot be compared yet: it waits, and nothing is inferred from it anew
     shadow: bool = False  # found by a rule in shadow mode: recorded, never counted
 
     @property

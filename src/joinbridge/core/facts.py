@@ -275,6 +275,11 @@ class DeviceDescription:
     firmware: str | None = None
     region: str | None = None
 
+    @property
+    def inventoried(self) -> bool:
+        """Whether the inventory itself described it: that always names the manufacturer."""
+        return self.manufacturer is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InventoryRead:

@@ -12,7 +12,7 @@ from joinbridge.core.correction import correction
 from joinbridge.core.draft import Draft
 from joinbridge.core.effects import NoticeKind, PublishEvent, UpdateInventory
 from joinbridge.core.evidence import Evidence, Grade, Polarity
-from joinbridge.core.order import closes, is_after, may_have_removed, removals, shows_removal, survives
+from joinbridge.core.order import closes, is_after, may_come_after, may_have_removed, removals, shows_removal, survives
 from joinbridge.core.pair import HELD_JOINED, PairRecord, PairState
 from joinbridge.core.pursuit import notice
 from joinbridge.core.rules import PairContext
@@ -87,7 +87,9 @@ def _may_be_late(join: JoinAttempt, evidence: Sequence[Evidence], context: PairC
 
 def _settled_unjoin(unjoin: JoinAttempt, verdict: Verdict, context: PairContext) -> JoinAttempt:
     if not verdict.joined:
-        return attempts.proven(unjoin) if all(shows_removal(e, unjoin) for e in verdict.basis) else unjoin
+        pending = any(may_come_after(e, join, context.policy) for e in verdict.basis for join in context.on_pair(Intent.JOIN))
+        proof = not pending and all(shows_removal(e, unjoin) for e in verdict.basis)
+        return attempts.proven(unjoin) if proof else unjoin
     if not all(survives(e, unjoin, context) for e in verdict.basis):
         return unjoin
     if any(_asked(join) >= _asked(unjoin) for join in context.on_pair(Intent.JOIN) if join.submitted_at is not None):

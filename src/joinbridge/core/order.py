@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from joinbridge.core.attempt import AttemptKey, AttemptState, JoinAttempt, LossTrigger
+from joinbridge.core.attempt import AttemptKey, AttemptState, JoinAttempt
 from joinbridge.core.evidence import Evidence, Grade, Polarity
 from joinbridge.core.policy import Policy
 from joinbridge.core.rules import PairContext
@@ -30,7 +30,7 @@ def is_after(evidence: Evidence, attempt: JoinAttempt, policy: Policy) -> bool:
     if by_counter is not None:
         return by_counter
     if evidence.polarity is Polarity.NOT_JOINED:
-        since = attempt.lost_at if attempt.lost_because is LossTrigger.DISCARDED else attempt.submitted_at
+        since = attempt.outstanding_from
         return since is not None and _as_of(evidence, policy) >= since
     return evidence.at >= attempt.asked_at - policy.queue_skew
 
@@ -42,7 +42,8 @@ def closes(evidence: Evidence, join: JoinAttempt, context: PairContext) -> bool:
     """
     if evidence.order is not None or evidence.answer:
         return is_after(evidence, join, context.policy)
-    return evidence.earliest >= join.asked_at + context.policy.answer_due(join, context.type_of(join.target))
+    since = join.outstanding_from or join.asked_at
+    return evidence.earliest >= since + context.policy.answer_due(join, context.type_of(join.target))
 
 
 def shows_removal(evidence: Evidence, unjoin: JoinAttempt) -> bool:
@@ -50,20 +51,36 @@ def shows_removal(evidence: Evidence, unjoin: JoinAttempt) -> bool:
     if evidence.answer and evidence.attempt == unjoin.request_id:
         return True
     by_counter = None if evidence.order is None or unjoin.retries else evidence.order.is_after(unjoin.wire)
-    return evidence.earliest >= unjoin.asked_at if by_counter is None else by_counter
+    if by_counter is None:
+        return evidence.earliest >= unjoin.asked_at
+    return by_counter and evidence.at >= unjoin.asked_at  # what is older shows that it cannot be carried out any more, and nothing else
+
+
+def may_come_after(evidence: Evidence, join: JoinAttempt, policy: Policy) -> bool:
+    """Whether `join`, of which nothing was heard, may still be carried out after the moment that `evidence` speaks of."""
+    heard = join.state in (AttemptState.NOT_SENT, AttemptState.INFERRED_SUCCESS) or (join.answered_at is not None and not join.retries)
+    if join.outstanding_from is None or heard:
+        return False
+    if evidence.order is not None and not join.retries and evidence.order.is_after(join.wire):
+        return False  # the device has accepted a higher counter
+    carried_out_by = policy.carried_out_by(join)
+    return carried_out_by is None or carried_out_by > evidence.earliest
 
 
 def newer(evidence: Evidence, than: Evidence) -> bool:
     """Whether `evidence` is certainly the newer of two that contradict each other. Ties and unknown orders are not.
 
-    An answer is taken to be from when it was published where it is compared with what a log says: without an Unjoin, which counts by
-    itself, a log that lacks the entry is from before the answer, and one that has it from before the removal.
+    A device's answer gives way only to a log that was certainly read after it: without an Unjoin, which counts by itself, a log that lacks
+    the entry is from before the join's answer (a gas meter carries out all that waits for it at one waking), and one that has it from
+    before the removal.
     """
     by_counter = _by_counter(evidence, than)
     if by_counter is not None:
         return by_counter
     if evidence.answer and than.answer and not evidence.by_person:
         return evidence.earliest > than.at
+    if evidence.settles and not than.answer:
+        return than.earliest <= evidence.at
     if evidence.settles or (evidence.by_device_clock and than.by_device_clock):
         return evidence.at > than.at
     return evidence.earliest > than.at
@@ -72,7 +89,11 @@ def newer(evidence: Evidence, than: Evidence) -> bool:
 def contradicts(evidence: Evidence, than: Evidence) -> bool:
     """Whether `evidence` may be the newer of two that contradict each other: as the bus has it, where nothing better tells."""
     by_counter = _by_counter(evidence, than)
-    return evidence.at > than.at if by_counter is None else by_counter
+    if by_counter is not None:
+        return by_counter
+    if than.settles and not evidence.answer:
+        return evidence.earliest > than.at
+    return evidence.at > than.at
 
 
 def may_have_removed(attempt: JoinAttempt) -> bool:

@@ -67,7 +67,7 @@ def reissue(attempt: JoinAttempt, target_type: DeviceType | None, others: Iterab
     if other is None or attempt.rival is not None or attempt.retries >= policy.max_retries or _superseded(attempt, others):
         return probe(attempt, others, policy, now)
     number = attempt.retries + 1
-    attempt = replace(attempt, state=AttemptState.RETRIED, retries=number)
+    attempt = replace(attempt, state=AttemptState.RETRIED, retries=number, reissued_at=now)
     wait = policy.answer_due(attempt, target_type)
     if number < policy.max_retries:
         attempt = armed(attempt, Purpose.RETRY, now + wait + policy.backoff(attempt))

@@ -63,7 +63,12 @@ def reach(evidence: Sequence[Evidence], context: PairContext, record: PairRecord
     """Return what `evidence`, all of which counts, proves about the pair of `record`."""
     negatives = [e for e in evidence if e.polarity is Polarity.NOT_JOINED and e.grade >= Grade.STRONG]
     conclusive = [e for e in negatives if e.grade is Grade.CONCLUSIVE]
-    positives = [e for e in evidence if e.polarity is Polarity.JOINED and e.grade is Grade.CONCLUSIVE]
+    rested_on = {(e.rule, e.message) for e in record.basis}
+    positives = [
+        e
+        for e in evidence
+        if e.polarity is Polarity.JOINED and e.grade is Grade.CONCLUSIVE and (not e.unchecked or (e.rule, e.message) in rested_on)
+    ]
     proofs = [((e,), conclusive) for e in positives] + [(couple, negatives) for couple in _strong_couples(evidence)]
     standing = [proof for proof, against in proofs if all(_stands(e, against, context, record) for e in proof)]
     if standing:

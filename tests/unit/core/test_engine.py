@@ -763,3 +763,47 @@ def test_impossible_times_are_brought_within_reach(at: datetime) -> None:
     world.see(join(1), at=at)
 
     assert world.attempt(request_id(1)).requested_at.year in (1970, 9000)
+
+
+class TestTypes:
+    """An entry counts with the type that was asked for; where an inventory is there to tell it, nothing is inferred before it has."""
+
+    def test_an_entry_whose_type_cannot_be_compared_yet_waits_for_the_inventory(self) -> None:
+        world = World()
+        world.see(InventoryRead(descriptions=(DeviceDescription(ESME, DeviceType.ESME, manufacturer="ACME"),)))
+        world.see(join(1))
+        world.see(log_read(2, CAD), at=after(hours=3))
+        waiting = world.state(pair())
+
+        world.see(InventoryRead(descriptions=(DeviceDescription(CAD, DeviceType.TYPE2, manufacturer="ACME"),)), at=after(hours=4))
+
+        assert waiting is PairState.PENDING
+        assert world.state(pair()) is PairState.INFERRED_SUCCESS
+
+    def test_an_entry_that_turns_out_to_have_another_type_proves_nothing(self) -> None:
+        world = World()
+        world.see(InventoryRead(descriptions=(DeviceDescription(ESME, DeviceType.ESME, manufacturer="ACME"),)))
+        world.see(join(1))
+        world.see(log_read(2, CAD), at=after(hours=3))
+
+        world.see(InventoryRead(descriptions=(DeviceDescription(CAD, DeviceType.PPMID, manufacturer="ACME"),)), at=after(hours=4))
+
+        assert world.state(pair()) is PairState.PENDING
+
+    def test_an_inventory_that_comes_later_does_not_shake_what_was_inferred_without_one(self) -> None:
+        world = World()
+        world.see(join(1))
+        world.see(log_read(2, CAD), at=after(hours=3))
+
+        world.see(InventoryRead(descriptions=(DeviceDescription(ESME, DeviceType.ESME, manufacturer="ACME"),)), at=after(hours=4))
+
+        assert world.state(pair()) is PairState.INFERRED_SUCCESS
+
+    def test_a_log_read_carried_out_just_before_a_join_and_answered_just_after_it_disputes_nothing(self) -> None:
+        world = World()
+        world.see(join(1))
+        world.see(answered(1), at=after(minutes=20))
+
+        world.see(probed(after(minutes=1), target=ESME), at=after(minutes=20, seconds=1))
+
+        assert world.state(pair()) is PairState.JOINED

@@ -339,3 +339,13 @@ def test_an_entry_that_was_missing_before_it_was_there_shows_no_removal() -> Non
     missing, there = absence(at=after()), finding(at=after(hours=1))
 
     assert removals([missing, there], context(unjoin)) == {}
+
+
+@pytest.mark.parametrize(("read_from", "certain"), [(1, False), (21, True)], ids=["asked before the answer", "asked after it"])
+def test_only_a_log_that_was_certainly_read_after_an_answer_contradicts_it(read_from: float, certain: bool) -> None:
+    answer = answer_to(sent(1), Polarity.JOINED, at=after(minutes=20))
+
+    lacking = absence(at=after(minutes=30), earliest=after(minutes=read_from))
+
+    assert contradicts(lacking, answer) is certain
+    assert newer(answer, lacking) is not certain

@@ -41,6 +41,11 @@ class PairContext:
         commanded = next((a.other_type for a in reversed(self.on_pair(Intent.JOIN)) if a.other_type is not None), None)
         return self.type_of(self.pair.other) if commanded is None else commanded
 
+    def type_is_open(self) -> bool:
+        """Whether an inventory that knows the target has not told the type of the other device yet, so that no entry can be checked."""
+        target = self.devices.get(self.pair.target)
+        return self.expected_type() is None and target is not None and target.inventoried
+
     def find(self, intent: Intent, *keys: CommandKey) -> JoinAttempt | None:
         """Return the attempt that one of `keys` (wire or business) names, if it is certain that it was one on this pair."""
         return next((a for a in self.on_pair(intent) if a.rival is None and matches(a, *keys)), None)
@@ -89,6 +94,7 @@ class Finding:
     order: CommandOrder | None = None
     by_device_clock: bool = False
     answer: bool = False
+    unchecked: bool = False
     family: str | None = None
 
 
@@ -143,6 +149,7 @@ class Rule:
             order=found.order,
             by_device_clock=found.by_device_clock,
             answer=found.answer,
+            unchecked=found.unchecked,
             shadow=mode is Mode.SHADOW,
         )
 

@@ -47,6 +47,7 @@ def _listed(sighting: Sighting, context: PairContext) -> Finding | None:
         says="the target's Device Log lists the other device",
         earliest=_earliest_reading(fact.business_key, sighting, context),
         order=CommandOrder(fact.wire_key, fact.business_key),
+        unchecked=context.type_is_open(),
     )
 
 
@@ -114,7 +115,10 @@ def _reported_without(sighting: Sighting, context: PairContext) -> Finding | Non
 
 def _report(fact: GpfLogReported, sighting: Sighting, context: PairContext, polarity: Polarity, says: str) -> Finding:
     earliest, at, by_device_clock = _as_of(fact, sighting, context.policy)
-    return Finding(polarity=polarity, grade=Grade.CONCLUSIVE, says=says, at=at, earliest=earliest, by_device_clock=by_device_clock)
+    unchecked = polarity is Polarity.JOINED and context.type_is_open()
+    return Finding(
+        polarity=polarity, grade=Grade.CONCLUSIVE, says=says, at=at, earliest=earliest, by_device_clock=by_device_clock, unchecked=unchecked
+    )
 
 
 RULES = (

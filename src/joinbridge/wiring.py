@@ -134,7 +134,7 @@ def reading(settings: Settings) -> Reading:
 
 def _keys(folder: Path) -> Mapping[Eui64, EllipticCurvePublicKey]:
     if not folder.is_dir():
-        raise ConfigError(f"evidence.keys_dir: {folder} is not a folder")
+        raise ConfigError(f"evidence.keys_dir: {folder} is not a folder; make it, or leave the setting out to verify no signatures")
     keys = {}
     for file in sorted(folder.glob(f"*{_KEY_SUFFIX}")):
         try:

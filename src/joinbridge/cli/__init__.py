@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 found something wrong, 2 usage, 3 a service could not be r
 
 from __future__ import annotations
 
+import io
 import sys
 
 from joinbridge.cli.app import app
@@ -14,6 +15,8 @@ from joinbridge.errors import InventoryError, JoinbridgeError, StoreError, Trans
 
 def main() -> None:
     """Run the command line; errors that joinbridge raises on purpose become one line and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows few characters shows fewer
     try:
         app()
     except (StoreError, TransportError, InventoryError) as error:

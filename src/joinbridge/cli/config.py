@@ -10,7 +10,7 @@ import typer
 from pydantic import BaseModel
 
 from joinbridge.cli.output import FOUND_WRONG, complain, console, print_json, table
-from joinbridge.config import Settings, load
+from joinbridge.config import load
 from joinbridge.core.rules import RECORDED_ONLY, RULES
 from joinbridge.errors import ConfigError
 from joinbridge.wiring import reading
@@ -24,19 +24,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 @app.command("check")
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check the configuration: every setting is known and in range, every rule exists, every key can be read."""
-    try:
-        settings = load(config)
-        problems = list(_problems(settings))
-    except ConfigError as error:
-        problems = str(error).splitlines()
+    problems = list(_problems(config))
     if as_json:
         print_json({"ok": not problems, "problems": problems})
-    for problem in () if as_json else problems:
-        complain(problem)
+    elif problems:
+        for problem in problems:
+            complain(problem)
+    else:
+        console().print(f"configuration is fine; mode = {load(config).mode}")
     if problems:
         raise typer.Exit(FOUND_WRONG)
-    if not as_json:
-        console().print(f"configuration is fine; mode = {settings.mode}")
 
 
 @app.command("show")
@@ -74,11 +71,13 @@ def rules(config: ConfigFile = None, as_json: AsJson = False) -> None:
     console().print(table("Rows that are recorded only", ("row", "reason"), ([r["row"], r["reason"]] for r in recorded)))
 
 
-def _problems(settings: Settings) -> Iterator[str]:
+def _problems(config: Path | None) -> Iterator[str]:
     try:
+        settings = load(config)
         reading(settings)
     except ConfigError as error:
-        yield str(error)
+        yield from str(error).splitlines()
+        return
     if settings.deadlines.final <= settings.pursuit.probe_wait:
         yield "deadlines.final: not longer than pursuit.probe_wait, so that no probe could be answered; make it longer"
 

@@ -15,6 +15,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 
 _WHITE = b" \t\r\n"
 _LEADING = _WHITE + b"\xef\xbb\xbf"  # and the byte order mark of UTF-8
+_NEITHER = "neither XML, nor GBCS as binary, hex or base64"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _HEX = re.compile(rb"[0-9A-Fa-f\s]+\Z")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+\Z")
@@ -60,8 +61,8 @@ def _binary(text: bytes) -> bytes:
             raise DecodeError("odd number of hex digits", len(digits) // 2)
         return binascii.unhexlify(digits)
     if _BASE64.match(text) is None:
-        raise DecodeError("neither XML, nor GBCS as binary, hex or base64")
+        raise DecodeError(_NEITHER)
     try:
         return binascii.a2b_base64(re.sub(rb"\s+", b"", text), strict_mode=True)
     except binascii.Error as error:
-        raise DecodeError(f"not base64: {error}") from error
+        raise DecodeError(f"{_NEITHER}: {error}") from error

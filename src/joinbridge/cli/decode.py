@@ -52,24 +52,20 @@ def _show(described: dict[str, object]) -> None:
         complain(f"{described['file']}: {described['error']}" + ("" if offset is None else f" (at byte {offset})"))
         return
     tree = Tree(Text(str(described.pop("file")), style="bold"))
-    _grow(tree, described)
+    for name, value in described.items():
+        _grow(tree, name, value)
     console().print(tree)
 
 
-def _grow(tree: Tree, values: dict[str, object]) -> None:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            _grow(tree.add(_named(name)), value)
-        elif isinstance(value, list):
-            branch = tree.add(_named(name, f" ({len(value)})"))
-            for number, one in enumerate(value):
-                if isinstance(one, dict):
-                    _grow(branch.add(str(number)), one)
-                else:
-                    branch.add(Text(str(one)))
-        elif value is not None:
-            tree.add(_named(name, f": {value}"))
-
-
-def _named(name: str, rest: str = "") -> Text:
-    return Text.assemble((name, "cyan"), rest)
+def _grow(tree: Tree, name: str, value: object) -> None:
+    """Add what is there; what is absent is left out."""
+    if isinstance(value, dict):
+        branch = tree.add(Text(name, style="cyan"))
+        for inner, one in value.items():
+            _grow(branch, inner, one)
+    elif isinstance(value, list):
+        branch = tree.add(Text.assemble((name, "cyan"), f" ({len(value)})"))
+        for number, one in enumerate(value):
+            _grow(branch, str(number), one)
+    elif value is not None:
+        tree.add(Text.assemble((name, "cyan"), f": {value}"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from enum import Enum
 
 from rich.console import Console
 from rich.table import Table
@@ -64,8 +63,6 @@ def plain(value: object) -> object:
             return value.isoformat()
         case timedelta():
             return value.total_seconds()
-        case Enum():
-            return value.value
         case bytes():
             return value.hex().upper()
         case tuple() | frozenset() | set():

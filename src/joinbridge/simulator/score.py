@@ -30,7 +30,8 @@ class Score:
       overtake the answer.
     * `false_inferences`: announced as inferred although the truth at the time of the event says otherwise; of Joins and Unjoins.
     * `proofs_delivered_for_lost`: lost answers of Joins that worked and still stand at the end, with a conclusive proof on the bus and no
-      answer of any kind; `missed_inferences` are those of them that joinbridge never found.
+      answer of their own; `missed_inferences` are those of them that joinbridge never found, unless the answer to another Join of the
+      pair had settled it.
     * `wrongly_disproved`: announced as disproved although it had worked, and the pair was joined then.
     * `corrections_avoided`: SMI entries that joinbridge put right, that are right at the end, and that would have stayed wrong without it
       for as long as it mattered. An entry that the DSP's own late answer, or a Supplier's own repeat, put right as well is none.
@@ -80,7 +81,7 @@ def score(truth: Truth, announced: Iterable[Announced], commands: CommandCount, 
     unjoins = [each for each in truth.attempts.values() if each.intent is Intent.UNJOIN]
     lost = [each for each in joins if _answer_lost(each)]
     provable = [each for each in lost if _provable(truth, each, until)]
-    missed = {each.request_id for each in provable if not told.found(each)}
+    missed = {each.request_id for each in provable if not told.found(each) and not _settled(truth, each)}
     disproved = [each for each in joins if told.last(each) == "disproved"]
     avoided = sum(_avoided(truth, each) for each in truth.corrections)
     return Score(
@@ -203,12 +204,19 @@ def _provable(truth: Truth, attempt: AttemptTruth, until: datetime) -> bool:
     succeeded_at = attempt.succeeded_at
     if succeeded_at is None or attempt.answered_at is not None or not truth.joined_at(attempt.pair, until):
         return False
-    # Another Join of the pair whose success was seen settles the pair without a proof.
-    settled = any(
-        each.intent is Intent.JOIN and each.answer_code == 0 and each.answered_at is not None and each.answered_at >= succeeded_at
+    return bool(truth.proofs(attempt, until))
+
+
+def _settled(truth: Truth, attempt: AttemptTruth) -> bool:
+    """Return whether another Join of the pair was seen to succeed since: that says all that a proof would."""
+    return any(
+        each.intent is Intent.JOIN
+        and each.answer_code == 0
+        and each.answered_at is not None
+        and attempt.succeeded_at is not None
+        and each.answered_at >= attempt.succeeded_at
         for each in truth.by_pair[attempt.pair]
     )
-    return not settled and bool(truth.proofs(attempt, until))
 
 
 def _avoided(truth: Truth, correction: Correction) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from joinbridge.core.ids import RequestId
 from joinbridge.core.vocabulary import Cra, MessageCode
 from joinbridge.wire.duis.messages import (
+    DeviceAlert,
     DuisResponse,
     GbcsPayload,
     LocalCommand,
@@ -22,10 +23,11 @@ from joinbridge.wire.duis.messages import (
 from joinbridge.wire.duis.write import write_duis
 from joinbridge.wire.gbcs import MAC_SIZE, GbcsMessage, encode_gbcs
 from joinbridge.wire.payloads import encode_payload
+from joinbridge.wire.payloads.gpf import GpfLogRestored
 from joinbridge.wire.payloads.join import JoinCommand
 from support.cli import Cli
 from support.home import ACB, ESME, GPF, PPMID, START, SUPPLIER, request_id
-from support.messages import acknowledgement, command_failure, gpf_report, join_answer, join_request
+from support.messages import acknowledgement, answer, command_failure, entry, gpf_report, join_answer, join_request
 
 REQUEST_ID = f"{SUPPLIER}:{ESME}:1"
 ALERT = gpf_report([PPMID], START)
@@ -85,6 +87,10 @@ def response(payload: ResponsePayload) -> bytes:
     )
 
 
+def forwarded(gbcs: bytes) -> bytes:
+    return write_duis(DuisResponse(response_code="I0", response_date_time=START, body=DeviceAlert(alert_code="8071", gbcs=gbcs)))
+
+
 class TestJson:
     def test_one_line_for_each_file_in_the_order_of_the_arguments(self, cli: Cli) -> None:
         files = {"c.xml": join_request(ESME, PPMID), "a.bin": ALERT, "b.hex": ALERT.hex().encode(), "d.b64": b64encode(COMMAND)}
@@ -137,6 +143,7 @@ class TestJson:
             (response(PreCommand(gbcs_version="4.2", gbcs=COMMAND)), "pre_command", True),
             (command_failure(request_id(1)), "dcc_alert", False),
             (write_duis(DuisResponse(response_code="I0", response_date_time=START, body=Smets1Response())), "smets1", False),
+            (forwarded(ALERT), "device_alert", True),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
@@ -227,6 +234,16 @@ class TestForPeople:
 
         assert "entries (2)" in outcome.out
         assert f"device: {ESME}" in outcome.out
+
+    def test_lists_of_lists_too(self, cli: Cli) -> None:
+        restored = GpfLogRestored(results=((entry(PPMID), 0), (entry(ESME), 4)))
+        Path("restored").write_bytes(encode_gbcs(answer(request_id(1, target=GPF), MessageCode.GCS59, restored)))
+
+        outcome = cli("decode", "restored")
+
+        assert "results (2)" in outcome.out
+        assert f"device: {ESME}" in outcome.out
+        assert "1: 4" in outcome.out
 
     def test_an_error_goes_to_standard_error_with_the_place(self, cli: Cli) -> None:
         Path("good").write_bytes(ALERT)

@@ -17,6 +17,7 @@ from support.captures import line as captured
 from support.cli import Cli, write_capture
 from support.home import CAD, ESME, GPF, PPMID, SUPPLIER, request_id
 from support.messages import acknowledgement, command_failure, device_log, generic_alert, gpf_report, join_answer, join_request
+from support.records import device
 
 START = datetime.fromisoformat("2026-03-02T09:00:00+00:00")  # of support.captures
 
@@ -114,7 +115,7 @@ class TestOutcome:
         assert told == {"messages": 0, "dead_letters": 0, "attempts": [], "pairs": [], "dead_letter_reasons": []}
 
     def test_several_hundred_messages_at_once(self, cli: Cli) -> None:
-        lines = [asked(0, counter=counter) for counter in range(450)]
+        lines = [asked(0, target=device(number)) for number in range(450)]
 
         told = cli("replay", "--json", capture("c.jsonl", *lines)).json
 

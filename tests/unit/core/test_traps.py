@@ -649,6 +649,18 @@ class TestTheInventory:
 
         assert [u.joined for u in world.owed(UpdateInventory)] == [True, False]
 
+    def test_an_answer_that_the_bus_dates_just_before_our_write_is_the_newer_word(self) -> None:
+        world = World()
+        world.see(unjoin(5, by=OTHER_SUPPLIER), at=after(minutes=1))
+        world.tick(after(minutes=22))
+        world.see(probed(after(minutes=21)), at=after(minutes=21))
+        assert [u.joined for u in world.owed(UpdateInventory)] == [False]
+
+        world.see(join(12), at=after(minutes=21, seconds=20))
+        world.see(answered(12), at=after(minutes=21, seconds=40))
+
+        assert world.pairs[pair()].held is True
+
     def test_an_unjoin_that_found_nothing_leaves_an_inventory_that_says_joined_to_us(self) -> None:
         world = joined_world()
         world.see(unjoin(11, srv=SRV_UNJOIN_CRITICAL), at=after(hours=1))

@@ -162,7 +162,8 @@ class TestMissedInferences:
         again.answered_at, again.answer_code = after(30), 0
         truth.opened(again)
 
-        assert scored(truth).proofs_delivered_for_lost == 0
+        found = scored(truth)
+        assert (found.proofs_delivered_for_lost, found.missed_inferences) == (1, 0)
 
     def test_a_pair_that_is_gone_in_the_end_counts_no_more(self) -> None:
         truth = Truth()

@@ -111,7 +111,7 @@ imports: $(DEV)
 
 .PHONY: quick-tests
 quick-tests: $(DEV)
-	@HYPOTHESIS_PROFILE=dev $(PYTEST) --quiet $(QUICK)
+	@HYPOTHESIS_PROFILE=dev $(PYTEST) --quiet -n auto $(QUICK)
 
 # The environment. Paths are relative, so that a checkout may live in a folder with spaces in its name.
 

@@ -24,7 +24,7 @@ demo: install
 
 ## test: run all tests and show the coverage of core and wire (ARGS="-k join")
 .PHONY: test
-test: $(DEV)
+test: $(DEV) services
 	@$(PYTEST) -n auto $(COVER) --cov-report=term-missing:skip-covered $(ARGS)
 
 ## check: lint, format, types, imports, quick tests; run it before each commit
@@ -64,6 +64,11 @@ docs: $(RUNTIME)
 .PHONY: lock
 lock: $(DEV)
 	@$(BIN)/python tools/lock.py $(ARGS)
+
+## services: install the servers that the tests start for themselves (Debian; as root or with sudo)
+.PHONY: services
+services:
+	@sh tools/install-services.sh
 
 ## wheel: build the wheel and run it in an environment of its own
 .PHONY: wheel

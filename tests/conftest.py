@@ -1,11 +1,14 @@
-"""Settings for all tests: how hard Hypothesis tries."""
+"""For all tests: how hard Hypothesis tries, and the servers, which start when the first test asks for them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from support import services
 
 # On a machine that is busy with other tests a slow example says nothing about the code.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -23,3 +26,31 @@ def pytest_report_header(config: pytest.Config) -> str:
     again = "the same examples each time" if PROFILE == "ci" else "a failure prints its @reproduce_failure line"
     seed = config.getoption("--hypothesis-seed")
     return f"hypothesis profile: {PROFILE}; {again if seed is None else f'seed {seed}'}"
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[services.RabbitMq]:
+    """A RabbitMQ that all tests share; each makes a virtual host of its own in it."""
+    with services.rabbitmq() as server:
+        yield server
+
+
+@pytest.fixture
+def virtual_host(rabbitmq: services.RabbitMq) -> Iterator[services.VirtualHost]:
+    """A virtual host of the shared RabbitMQ for one test."""
+    with rabbitmq.virtual_host() as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[services.PostgreSql]:
+    """A PostgreSQL that all tests share; each makes a database of its own in it."""
+    with services.postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mosquitto() -> Iterator[services.Mosquitto]:
+    """A Mosquitto that all tests share; each uses client identifiers and topics of its own."""
+    with services.mosquitto() as server:
+        yield server

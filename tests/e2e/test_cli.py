@@ -37,7 +37,7 @@ def command(*arguments: str) -> list[str]:
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"", **changes: str) -> subprocess.CompletedProcess[bytes]:
     """Run joinbridge in `folder`."""
-    return subprocess.run(  # noqa: S603 - our own interpreter, our own arguments
+    return subprocess.run(
         command(*arguments), cwd=folder, input=stdin, capture_output=True, env=environment(**changes), timeout=60, check=False
     )
 
@@ -96,7 +96,7 @@ def test_the_script_is_installed_with_the_package(tmp_path: Path) -> None:
     if not script.exists():
         pytest.skip("joinbridge is not installed beside this interpreter")
 
-    ended = subprocess.run([script, "--version"], cwd=tmp_path, capture_output=True, check=True, timeout=60)  # noqa: S603 - our own script
+    ended = subprocess.run([script, "--version"], cwd=tmp_path, capture_output=True, check=True, timeout=60)
 
     assert ended.stdout == f"joinbridge {joinbridge.__version__}\n".encode()
 
@@ -105,7 +105,7 @@ def test_a_reader_that_has_seen_enough_is_no_error_of_ours(tmp_path: Path) -> No
     (tmp_path / "request.xml").write_bytes(join_request(ESME, PPMID))
     many = command("decode", "--json", *["request.xml"] * 3000)
 
-    with subprocess.Popen(many, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:  # noqa: S603 - as above
+    with subprocess.Popen(many, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline().startswith(b'{"file": "request.xml"')

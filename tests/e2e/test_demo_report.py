@@ -14,7 +14,7 @@ from support.page import Page, parse
 
 def joinbridge(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "joinbridge", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)  # noqa: S603  # our own program
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)  # our own program
 
 
 def page_in(folder: Path) -> Page:

@@ -34,7 +34,7 @@ def committed() -> dict[str, str]:
     """Return the text of each file that git knows, by its path; files that are not text are left out."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("not a git checkout, so nothing here is committed")
-    listed = subprocess.run(  # noqa: S603  # nothing in it comes from outside
+    listed = subprocess.run(  # nothing in it comes from outside
         ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z"],  # noqa: S607  # whichever git is on the PATH
         cwd=ROOT,
         check=True,

@@ -96,7 +96,7 @@ class TestItRepeatsItself:
         source = str(Path(joinbridge.__file__).parents[1])
 
         digests = {
-            subprocess.run(  # noqa: S603 -- our own interpreter, our own text
+            subprocess.run(
                 [sys.executable, "-c", DIGEST],
                 env={**os.environ, "PYTHONPATH": source, "PYTHONHASHSEED": hash_seed},
                 capture_output=True,

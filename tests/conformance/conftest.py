@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from support.postgresql import fresh_database
 from support.store import KINDS, Instance, Shared, StoreKind
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
-async def data(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shared]:
-    kind: StoreKind = request.param
-    async with Shared(kind, tmp_path).prepared() as shared:
+def store_kind(request: pytest.FixtureRequest) -> StoreKind:
+    chosen: StoreKind = request.param
+    return chosen
+
+
+@pytest.fixture
+def database_url(store_kind: StoreKind, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if store_kind.url:
+        yield store_kind.url.format(folder=tmp_path)
+    else:
+        with fresh_database(request.getfixturevalue("postgresql")) as url:
+            yield url
+
+
+@pytest.fixture
+async def data(store_kind: StoreKind, database_url: str) -> AsyncIterator[Shared]:
+    async with Shared(store_kind, database_url).prepared() as shared:
         yield shared
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -26,20 +25,24 @@ from support.records import NOON
 
 @dataclass(frozen=True)
 class StoreKind:
-    """A database the conformance suites run on. `durable`: it outlives its last connection, and several may be open on it."""
+    """A database the conformance suites run on. `durable`: it outlives its last connection, and several may be open on it.
+
+    `url` may hold `{folder}`, a folder of the test's own; it is empty where a server gives each test a database.
+    """
 
     name: str
-    url: Callable[[Path], str]
+    url: str
     durable: bool
     direct: bool = False
 
 
 KINDS = (
-    StoreKind("sqlite-memory", lambda _: "sqlite://", durable=False),
-    StoreKind("sqlite-memory-direct", lambda _: "sqlite://", durable=False, direct=True),
-    StoreKind("sqlite-file", lambda folder: f"sqlite:///{folder / 'joinbridge.db'}", durable=True),
-    StoreKind("aiosqlite-memory", lambda _: "sqlite+aiosqlite://", durable=False),
-    StoreKind("aiosqlite-file", lambda folder: f"sqlite+aiosqlite:///{folder / 'joinbridge.db'}", durable=True),
+    StoreKind("sqlite-memory", "sqlite://", durable=False),
+    StoreKind("sqlite-memory-direct", "sqlite://", durable=False, direct=True),
+    StoreKind("sqlite-file", "sqlite:///{folder}/joinbridge.db", durable=True),
+    StoreKind("aiosqlite-memory", "sqlite+aiosqlite://", durable=False),
+    StoreKind("aiosqlite-file", "sqlite+aiosqlite:///{folder}/joinbridge.db", durable=True),
+    StoreKind("postgresql", "", durable=True),
 )
 
 
@@ -68,10 +71,10 @@ class Instance:
 class Shared:
     """One set of data that instances work on; a database in memory has one connection, which they share."""
 
-    def __init__(self, kind: StoreKind, folder: Path) -> None:
+    def __init__(self, kind: StoreKind, url: str) -> None:
         self.kind = kind
         self.clock = ManualClock(NOON)
-        self._url = kind.url(folder)
+        self.url = url
         self._only: Database | None = None
 
     @asynccontextmanager
@@ -80,7 +83,7 @@ class Shared:
         if self._only is not None:
             yield Instance(self._only, self.clock)
             return
-        async with open_database(self._url, synchronous="OFF", direct=self.kind.direct) as database:
+        async with open_database(self.url, synchronous="OFF", direct=self.kind.direct) as database:
             yield Instance(database, self.clock)
 
     @asynccontextmanager

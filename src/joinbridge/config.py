@@ -13,9 +13,20 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from joinbridge.core.evidence import Mode
@@ -157,6 +168,26 @@ class EvidenceSettings(_Section):
     no_response_codes: Words = Field(frozenset({"N13"}), description="DCC Alert codes: no answer from the device")
 
 
+class Runtime(_Section):
+    """How the sidecar starts and ends."""
+
+    start_patience: Duration = Field(timedelta(minutes=2), description="how long to try to reach the broker and the database at the start")
+    drain: Duration = Field(timedelta(seconds=20), description="longest time that ending in order may take")
+
+
+class Rehearsal(_Section):
+    """Time that runs faster, for rehearsals on a simulated estate; never where real devices are."""
+
+    speed: float = Field(1.0, ge=1, le=10_000, description="so many seconds pass in each second")
+    origin: AwareDatetime | None = Field(None, description="when both clocks showed the same, RFC 3339; needed when speed is not 1")
+
+    @model_validator(mode="after")
+    def _anchored(self) -> Self:
+        if self.speed != 1 and self.origin is None:
+            raise ValueError("speed needs origin: the moment at which the faster clock begins, such as now")
+        return self
+
+
 class Money(_Section):
     """What a manual correction of the inventory costs."""
 
@@ -173,6 +204,8 @@ class Settings(_Section):
     deadlines: Deadlines = Deadlines()
     pursuit: Pursuit = Pursuit()
     evidence: EvidenceSettings = EvidenceSettings()
+    runtime: Runtime = Runtime()
+    rehearsal: Rehearsal = Rehearsal()
     money: Money = Money()
     rules: dict[RuleName, Mode] = Field(default_factory=dict, description="rule name = off, shadow or live")
 

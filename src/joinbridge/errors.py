@@ -9,6 +9,7 @@ JoinbridgeError
 ├── InventoryError     the Smart Metering Inventory could not be reached
 │   └── InventoryConflictError   it holds something else than the decision was made for
 ├── TransportError     the message bus could not be reached
+│   └── TransportLostError   this process cannot have it back; end it and start anew
 └── AuditError         the audit chain does not verify
 """
 
@@ -65,6 +66,10 @@ class InventoryConflictError(InventoryError):
 
 class TransportError(JoinbridgeError):
     """The message bus could not be reached, or did not confirm; what was sent may or may not have arrived."""
+
+
+class TransportLostError(TransportError):
+    """The connection cannot be had back by this process: whoever supervises it starts it anew."""
 
 
 class AuditError(JoinbridgeError):

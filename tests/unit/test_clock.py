@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from joinbridge.ports import Clock
 from joinbridge.service import clock as clocks
-from joinbridge.service.clock import ManualClock, SystemClock
+from joinbridge.service.clock import ManualClock, RehearsalClock, SystemClock
 from support.eventually import eventually
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-def test_both_are_clocks() -> None:
-    both: list[Clock] = [SystemClock(), ManualClock(START)]
+def test_all_are_clocks() -> None:
+    all_of_them: list[Clock] = [SystemClock(), RehearsalClock(START, 60), ManualClock(START)]
 
-    assert all(clock.now().tzinfo is UTC for clock in both)
+    assert all(clock.now().tzinfo is UTC for clock in all_of_them)
 
 
 class TestSystemClock:
@@ -60,6 +60,32 @@ class TestSystemClock:
         await SystemClock().sleep(timedelta(0))
 
         assert other.done()
+
+
+class TestRehearsalClock:
+    def test_time_runs_faster_from_its_origin(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        moment = START + 2 * SECOND
+        monkeypatch.setattr(clocks.SystemClock, "now", lambda _: moment)
+
+        assert RehearsalClock(START, 60).now() == START + timedelta(minutes=2)
+
+    @pytest.mark.parametrize(
+        ("duration", "true_s"),
+        [(timedelta(seconds=100), 1.0), (timedelta(seconds=2), 0.05), (timedelta(milliseconds=20), 0.02), (-SECOND, 0.0)],
+    )
+    async def test_a_sleep_is_shorter_but_never_next_to_nothing(
+        self, monkeypatch: pytest.MonkeyPatch, duration: timedelta, true_s: float
+    ) -> None:
+        slept: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+
+        monkeypatch.setattr(clocks.asyncio, "sleep", sleep)
+
+        await RehearsalClock(START, 100).sleep(duration)
+
+        assert slept == [true_s]
 
 
 class TestManualClock:

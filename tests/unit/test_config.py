@@ -353,13 +353,20 @@ def leaves(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, st
             yield f"{prefix}{name}", field.description
 
 
+SPECIAL: Mapping[str, dict[str, object]] = {
+    "rehearsal.speed": {"speed": 2, "origin": "2026-03-02T00:00:00Z"},
+    "rehearsal.origin": {"origin": "2026-03-02T00:00:00Z"},
+}
+"""Settings whose other values no rule makes."""
+
+
 def changed_settings() -> Iterator[Settings]:
     """Return settings of which each differs from the defaults in one place, for every place there is."""
     usual = Settings()
     for name, _ in leaves(Settings):
         *sections, leaf = name.split(".")
         value: object = getattr(getattr(usual, sections[0]) if sections else usual, leaf)
-        nested: dict[str, object] = {leaf: another(value)}
+        nested = SPECIAL.get(name, {leaf: another(value)})
         yield Settings.model_validate({sections[0]: nested} if sections else nested)
 
 

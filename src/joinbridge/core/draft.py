@@ -31,10 +31,11 @@ _TOLD = frozenset(AttemptState) - {
 class Draft:
     """Everything `decide` accumulates. It never changes the case it was made from."""
 
-    def __init__(self, case: Case, policy: Policy, now: datetime) -> None:
+    def __init__(self, case: Case, policy: Policy, now: datetime, as_of: datetime | None = None) -> None:
         self.case = case
         self.policy = policy
         self.now = now
+        self.as_of = as_of or now
         self.attempts = dict(case.attempts)
         self.pairs = dict(case.pairs)
         self.devices = dict(case.devices)
@@ -83,6 +84,7 @@ class Draft:
                     request_id=attempt.request_id,
                     intent=attempt.intent,
                     response_code=attempt.response_code,
+                    as_of=self.as_of,
                 )
             )
 

@@ -65,7 +65,10 @@ class NotifySupplier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishEvent:
-    """Publish `join.<state>` for whoever listens."""
+    """Publish `join.<state>` for whoever listens, decided at `at`.
+
+    `as_of` is the bus time of the message that settled it (of a deadline: its decision): what happened later was not read by then.
+    """
 
     key: str
     at: datetime
@@ -75,6 +78,7 @@ class PublishEvent:
     intent: Intent | None = None
     response_code: int | None = None
     rules: tuple[str, ...] = ()
+    as_of: datetime | None = None
 
 
 Effect = UpdateInventory | ReissueJoin | ProbeDeviceLog | NotifySupplier | PublishEvent

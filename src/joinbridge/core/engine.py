@@ -43,11 +43,13 @@ from joinbridge.core.vocabulary import DeviceType, Intent, MessageCode, UnjoinCo
 
 def decide(case: Case, event: Event, *, policy: Policy, now: datetime) -> Decision:
     """Return what follows from `event`. `case` must be whole for each device that `relevance.touched` names."""
-    draft = Draft(case, policy, _within_reach(now))
     if isinstance(event, DeadlinePassed):
+        draft = Draft(case, policy, _within_reach(now))
         _deadline(draft, event)
     else:
-        _observe(draft, replace(event, at=_within_reach(event.at)))
+        sighting = replace(event, at=_within_reach(event.at))
+        draft = Draft(case, policy, _within_reach(now), as_of=sighting.at)
+        _observe(draft, sighting)
     return draft.decision()
 
 

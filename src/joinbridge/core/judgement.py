@@ -136,6 +136,7 @@ def _event(draft: Draft, record: PairRecord, standing: Standing) -> PublishEvent
         state=standing.state,
         pair=record.pair,
         rules=tuple(sorted({e.rule for e in standing.basis})),
+        as_of=draft.as_of,
     )
 
 

@@ -1,6 +1,6 @@
-"""The two clocks: the machine's, and one that a test, a replay or the demo turns by hand.
+"""The clocks: the machine's, a faster one for rehearsals, and one that a test, a replay or the demo turns by hand.
 
-Both keep the promises of `ports.Clock`.
+All keep the promises of `ports.Clock`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,30 @@ class SystemClock:
     async def sleep(self, duration: timedelta) -> None:
         """Return after `duration`; a duration of zero or less lets other tasks run once."""
         await asyncio.sleep(max(0.0, duration.total_seconds()))
+
+
+class RehearsalClock:
+    """A clock that runs `speed` times as fast as the machine's; both showed the same at `origin`.
+
+    Every process that is given the same two values reads the same time. A sleep is shorter by `speed`, but never so short that whoever
+    waits for another to come back would do nothing else.
+    """
+
+    LEAST_SLEEP_S = 0.05
+
+    def __init__(self, origin: datetime, speed: float) -> None:
+        self._machine = SystemClock()
+        self._origin = origin.astimezone(UTC)
+        self._speed = speed
+
+    def now(self) -> datetime:
+        """Return the present moment of the rehearsal, aware UTC; never goes back."""
+        return self._origin + (self._machine.now() - self._origin) * self._speed
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Return after `duration` of the rehearsal, or a twentieth of a true second when that is longer, but not than `duration`."""
+        seconds = max(0.0, duration.total_seconds())
+        await asyncio.sleep(min(seconds, max(self.LEAST_SLEEP_S, seconds / self._speed)))
 
 
 class ManualClock:

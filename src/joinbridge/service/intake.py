@@ -18,10 +18,15 @@ from joinbridge.service.step import Step, Taken
 BATCH_LIMIT = 200  # the knee lies at 100-300 messages
 BATCH_WAIT = timedelta(milliseconds=25)  # and at 20-50 ms
 TRIES_AT_ONCE = 3
+CURRENT_WITHIN = timedelta(minutes=1)
 
 
 class Intake:
-    """One source, drained batch by batch."""
+    """One source, drained batch by batch.
+
+    `is_current` tells whether it has caught up with the bus: the last turn found nothing waiting, or what it took was published at most
+    `current_within` before. After an outage of our own, an answer may be waiting behind what was read so far.
+    """
 
     def __init__(
         self,
@@ -32,6 +37,7 @@ class Intake:
         limit: int = BATCH_LIMIT,
         wait: timedelta = BATCH_WAIT,
         tries_at_once: int = TRIES_AT_ONCE,
+        current_within: timedelta = CURRENT_WITHIN,
     ) -> None:
         self._source = source
         self._step = step
@@ -39,6 +45,8 @@ class Intake:
         self._limit = limit
         self._wait = wait
         self._tries_at_once = tries_at_once
+        self._current_within = current_within
+        self.is_current = False
         self.totals = Taken()
 
     async def turn(self) -> int:
@@ -55,6 +63,7 @@ class Intake:
         except Exception:
             await self._source.requeue([delivery for part in unsettled for delivery in part])
             raise
+        self.is_current = not deliveries or self._clock.now() - max(d.at for d in deliveries) <= self._current_within
         return len(deliveries)
 
     async def _settle(self, deliveries: Sequence[Delivery]) -> Sequence[Sequence[Delivery]]:

@@ -10,7 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
+from joinbridge.errors import TransportLostError
 from joinbridge.ports import Clock, Outbox, Store
 from joinbridge.service.intake import Intake
 from joinbridge.service.relay import Relay
@@ -41,6 +43,7 @@ class Sidecar:
         self._outbox = outbox
         self._clock = clock
         self._known = _Agenda()
+        self._committed = asyncio.Event()
 
     async def settle(self) -> int:
         """Take turns until nothing is left to do at this moment; return how many messages, deadlines and effects there were.
@@ -82,25 +85,44 @@ class Sidecar:
     async def run(self, stop: asyncio.Event, *, on_error: Callable[[str, Exception], None]) -> None:
         """Keep going until `stop` is set, then drain. An error of a turn is reported, and the turn tried again after a while.
 
+        Deadlines and effects wait until every intake is current: what was decided on half of the story is not acted on.
+
         Cancelling stops at once; nothing is lost by it, since nothing was acknowledged that was not committed.
+
+        Raises: TransportLostError, in a group, when a source or the publisher cannot be had back by this process.
         """
         async with asyncio.TaskGroup() as tasks:
             for number, intake in enumerate(self.intakes):
-                tasks.create_task(self._keep(intake.turn, stop, on_error, idle=None), name=f"intake {number}")
+                tasks.create_task(self._keep(partial(self._take, intake), stop, on_error, idle=None), name=f"intake {number}")
             tasks.create_task(self._keep(self._sweep, stop, on_error, idle=IDLE_WAIT), name="deadlines")
-            tasks.create_task(self._keep(self._relay.turn, stop, on_error, idle=IDLE_WAIT), name="relay")
+            relaying = self._keep(self._carry_out, stop, on_error, idle=IDLE_WAIT, wake=self._committed)
+            tasks.create_task(relaying, name="relay")
         await self._drain(on_error)
+
+    async def _take(self, intake: Intake) -> int:
+        before = self._step.commits
+        taken = await intake.turn()
+        if self._step.commits != before:
+            self._committed.set()
+        return taken
 
     async def _drain(self, on_error: Callable[[str, Exception], None]) -> None:
         """Send what the last batches owe. Effects on one target come one at a time."""
         try:
-            while await self._relay.turn():
+            while await self._carry_out():
                 pass
         except Exception as error:  # noqa: BLE001 - it stays owed, and is sent after the next start
             on_error("relay", error)
 
     async def _sweep(self) -> int:
-        return await self._step.fire(SWEEP_LIMIT)
+        return await self._step.fire(SWEEP_LIMIT) if self._is_current() else 0
+
+    async def _carry_out(self) -> int:
+        self._committed.clear()
+        return await self._relay.turn() if self._is_current() else 0
+
+    def _is_current(self) -> bool:
+        return all(intake.is_current for intake in self.intakes)
 
     async def _keep(
         self,
@@ -109,25 +131,29 @@ class Sidecar:
         on_error: Callable[[str, Exception], None],
         *,
         idle: timedelta | None,
+        wake: asyncio.Event | None = None,
     ) -> None:
+        """Take turns. After one that found nothing to do wait for `idle`, or until `wake` is set."""
         task = asyncio.current_task()
         name = "" if task is None else task.get_name()
         while not stop.is_set():
             try:
                 done = await turn()
+            except TransportLostError:
+                raise
             except Exception as error:  # noqa: BLE001 - a turn that fails is reported and tried again; CancelledError goes on
                 on_error(name, error)
                 await self._pause(stop, FAILURE_WAIT)
             else:
                 if not done and idle is not None:
-                    await self._pause(stop, idle)
+                    await self._pause(stop, idle, wake)
 
-    async def _pause(self, stop: asyncio.Event, duration: timedelta) -> None:
-        """Wait for `duration` or until `stop` is set, whichever comes first."""
-        sleeping = asyncio.ensure_future(self._clock.sleep(duration))
-        stopping = asyncio.ensure_future(stop.wait())
+    async def _pause(self, stop: asyncio.Event, duration: timedelta, wake: asyncio.Event | None = None) -> None:
+        """Wait for `duration` or until `stop` or `wake` is set, whichever comes first."""
+        events = (stop,) if wake is None else (stop, wake)
+        waiting = [asyncio.ensure_future(self._clock.sleep(duration)), *(asyncio.ensure_future(event.wait()) for event in events)]
         try:
-            await asyncio.wait((sleeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sleeping.cancel()
-            stopping.cancel()
+            for each in waiting:
+                each.cancel()

@@ -13,7 +13,10 @@ from joinbridge.errors import DecodeError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announced:
-    """One `join.<state>`: what joinbridge decided, about which pair, when. `intent` is None when it speaks of the pair alone."""
+    """One `join.<state>`: what joinbridge decided, about which pair, when, and up to when it had read.
+
+    `intent` is None when it speaks of the pair alone.
+    """
 
     at: datetime
     state: str
@@ -22,6 +25,7 @@ class Announced:
     intent: Intent | None = None
     response_code: int | None = None
     rules: tuple[str, ...] = ()
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +72,7 @@ def parse_notice(body: bytes) -> Notice:
 def _announced(time: str, data: dict[str, str | int | list[str] | None]) -> Announced:
     """Read the body of an event: the one place that knows its keys."""
     target, other, request_id, intent = (data.get(key) for key in ("target", "other", "request_id", "intent"))
-    code, rules = data.get("response_code"), data.get("rules")
+    code, rules, as_of = data.get("response_code"), data.get("rules"), data.get("as_of")
     return Announced(
         at=datetime.fromisoformat(time).astimezone(UTC),
         state=str(data["state"]),
@@ -77,6 +81,7 @@ def _announced(time: str, data: dict[str, str | int | list[str] | None]) -> Anno
         intent=None if intent is None else Intent(str(intent)),
         response_code=code if isinstance(code, int) else None,
         rules=tuple(rules) if isinstance(rules, list) else (),
+        as_of=datetime.fromisoformat(as_of).astimezone(UTC) if isinstance(as_of, str) else None,
     )
 
 

@@ -83,6 +83,7 @@ def _state(effect: PublishEvent) -> Mapping[str, object]:
         "state": effect.state,
         "response_code": effect.response_code,
         "rules": list(effect.rules),
+        "as_of": None if effect.as_of is None else effect.as_of.isoformat(),
     }
 
 

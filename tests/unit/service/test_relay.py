@@ -214,6 +214,7 @@ class TestMessages:
                 "state": "disputed",
                 "response_code": None,
                 "rules": ["a", "b"],
+                "as_of": None,
             },
         }
 

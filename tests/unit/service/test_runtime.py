@@ -104,9 +104,10 @@ async def kept_going(
     clock: Clock | None = None,
     settings: Settings = LIVE,
     around: Callable[[Parts], Parts] = lambda parts: parts,
+    limit: int = 200,
 ) -> AsyncIterator[tuple[Running, asyncio.Event, asyncio.Task[None]]]:
     """Start a sidecar and let it run by itself."""
-    async with site.sidecar(clock=clock, settings=settings, around=around, wait=WAIT) as running:
+    async with site.sidecar(clock=clock, settings=settings, around=around, wait=WAIT, limit=limit) as running:
         stop = asyncio.Event()
         task = asyncio.create_task(running.sidecar.run(stop, on_error=errors or _unexpected), name="sidecar")
         try:
@@ -146,6 +147,22 @@ class TestRunning:
             await site.send(inventory_answer(PPMID), join_request(PPMID, ESME), at=SystemClock().now())
             await eventually(lambda: "join.response_lost" in site.routes(), within=timedelta(seconds=20))
             await stopped(site, stop, task)
+
+    async def test_what_waits_on_the_bus_is_read_before_anything_is_done_about_its_absence(self, site: Site) -> None:
+        async with site.sidecar() as before:
+            await site.send(inventory_answer(PPMID), join_request(PPMID, ESME))
+            await before.sidecar.settle()
+        for number in range(20):
+            await site.send(join_request(GPF, CAD, 100 + number))
+        await site.send(join_answer(PPMID))
+        await site.clock.advance(by=LIVE.deadlines.ppmid + timedelta(minutes=5))
+
+        async with kept_going(site, limit=1) as (running, stop, task):
+            await eventually(lambda: running.intake.totals.judged == 21)
+            await until(site, lambda: "join.succeeded" in site.routes())
+            await stopped(site, stop, task)
+
+        assert site.routes() == ["join.succeeded"]
 
     async def test_stopping_drains_what_the_last_batches_owe(self, site: Site) -> None:
         async with kept_going(site) as (running, stop, task):

@@ -90,6 +90,7 @@ def test_an_event_of_an_attempt_says_all_that_is_known() -> None:
         intent=Intent.JOIN,
         response_code=3,
         rules=("repeat-refused",),
+        as_of=LATER,
     )
 
     told = json.loads(outgoing(event, LATER).body)
@@ -104,6 +105,7 @@ def test_an_event_of_an_attempt_says_all_that_is_known() -> None:
         "state": "rejected",
         "response_code": 3,
         "rules": ["repeat-refused"],
+        "as_of": LATER.isoformat(),
     }
 
 

@@ -8,6 +8,7 @@ default is the safe one: nothing is sent or written unless `mode = "live"`.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -25,6 +26,7 @@ from pydantic import (
     PlainSerializer,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
@@ -118,6 +120,28 @@ class Bus(_Section):
     dead: str = Field("joinbridge.dead", description="queue of dead letters")
 
 
+class Amqp(_Section):
+    """RabbitMQ: how it is reached, and what joinbridge's own queues are like."""
+
+    url: SecretStr = Field(SecretStr("amqp://guest:guest@localhost/"), description="AMQP URL with the virtual host; may hold a password")
+    ca_file: Path | None = Field(None, description="PEM of the authorities that sign the broker's certificate, for amqps")
+    certificate_file: Path | None = Field(None, description="PEM of joinbridge's own certificate, for mutual TLS")
+    key_file: Path | None = Field(None, description="PEM of its private key, where that is not in certificate_file")
+    management_url: SecretStr | None = Field(None, description="management API, which only the doctor reads; may hold a password")
+    queue: str = Field("joinbridge.in", description="joinbridge's own queue of all it listens to")
+    partitions: int = Field(1, ge=1, le=64, description="more than one divides the queue by partition_header; needs a plugin")
+    partition_header: str = Field("device", description="header by which a consistent-hash exchange chooses the partition")
+    topology: Literal["assert", "passive"] = Field("assert", description="assert creates what is missing; passive only checks")
+    declare_estate: bool = Field(False, description="also create the estate's exchanges where they are missing")
+    delivery_limit: int = Field(20, ge=20, description="so often may a delivery be lost with its consumer before it is a dead letter")
+    max_length: int = Field(5_000_000, ge=1000, description="messages that a queue holds before the broker refuses more")
+    heartbeat: Duration = Field(timedelta(seconds=15), description="a silent broker is noticed after three of them")
+    connect_timeout: Duration = Field(timedelta(seconds=5), description="one try to connect or to open a channel")
+    connect_deadline: Duration = Field(timedelta(minutes=2), description="how long the start waits for the broker")
+    publish_timeout: Duration = Field(timedelta(seconds=10), description="wait for the broker's confirmation")
+    hold: Duration = Field(timedelta(minutes=20), description="longest time an unsettled delivery is kept; under consumer_timeout")
+
+
 class Batch(_Section):
     """How messages are grouped into transactions."""
 
@@ -188,6 +212,34 @@ class Rehearsal(_Section):
         return self
 
 
+class Mqtt(_Section):
+    """A broker that brings device alerts over MQTT 5, besides RabbitMQ."""
+
+    url: SecretStr | None = Field(
+        None, description="mqtt://[user:password@]host[:port], or mqtts:// for TLS; none: no MQTT; may hold a password"
+    )
+    client_id: str = Field(
+        "joinbridge", min_length=1, description="names the session that the broker keeps: one for each instance, the same after a restart"
+    )
+    topic: str = Field("csp/{region}/alerts/{code}", description="topics of the alerts; each {name} is one level")
+    share: str | None = Field(None, description="group of a shared subscription, whose instances divide the alerts among them")
+    session_expiry: Duration = Field(timedelta(days=7), description="how long the broker keeps what comes while joinbridge is away")
+    keepalive: Duration = Field(timedelta(seconds=15), description="a silent connection is found dead after twice this")
+    timeout: Duration = Field(timedelta(seconds=10), description="longest wait for the broker when connecting")
+    reconnect_max: Duration = Field(timedelta(seconds=30), description="longest pause before connecting again")
+    ca_file: Path | None = Field(None, description="certificates to verify the broker by; the system's own when none")
+    cert_file: Path | None = Field(None, description="certificate to show to the broker")
+    key_file: Path | None = Field(None, description="private key of that certificate")
+
+    @field_validator("topic")
+    @classmethod
+    def _names_the_code(cls, topic: str) -> str:
+        names = re.findall(r"\{([^{}]*)\}", topic)
+        if sorted(names) != ["code", "region"] or set("+#{}") & set(re.sub(r"\{[^{}]*\}", "", topic)):
+            raise ValueError("must name {region} and {code} once each, and no other wildcard")
+        return topic
+
+
 class Money(_Section):
     """What a manual correction of the inventory costs."""
 
@@ -200,6 +252,8 @@ class Settings(_Section):
     mode: Literal["shadow", "live"] = Field("shadow", description="shadow decides and records; live also sends and writes the inventory")
     database: Database = Database()
     bus: Bus = Bus()
+    amqp: Amqp = Amqp()
+    mqtt: Mqtt = Mqtt()
     batch: Batch = Batch()
     deadlines: Deadlines = Deadlines()
     pursuit: Pursuit = Pursuit()

@@ -23,7 +23,7 @@ from joinbridge.errors import ConfigError
 RULE = "repeat-refused"
 
 # What is never shown.
-SECRETS = {"database": {"url"}, "amqp": {"url", "management_url"}}
+SECRETS = {"database": {"url"}, "amqp": {"url", "management_url"}, "mqtt": {"url"}}
 
 Toml = Callable[[str], Path]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from joinbridge.ports import Publisher, Source
+from joinbridge.ports import Delivery, Publication, Publisher, Source
 from joinbridge.simulator.estate import Estate
+from joinbridge.simulator.ledger import Ledger
 
 _BATCH = 500
 _AT_ONCE = timedelta(0)
@@ -14,25 +15,52 @@ _AT_ONCE = timedelta(0)
 class EstateLink:
     """Publishes what happens in `estate`, and hands it what joinbridge sent.
 
-    `commands` is a source that is bound to joinbridge's exchanges for commands and events.
+    `commands` is a source that is bound to joinbridge's exchanges for commands and events. What comes a second time under one key is
+    dropped, as every consumer of an at-least-once bus has to; `repeated` counts it.
     """
 
-    def __init__(self, estate: Estate, publisher: Publisher, commands: Source) -> None:
+    def __init__(self, estate: Estate, publisher: Publisher, commands: Source, ledger: Ledger | None = None) -> None:
         self._estate = estate
         self._publisher = publisher
         self._commands = commands
+        self._ledger = ledger
+        self._unconfirmed: list[Publication] = []
+        self._heard: set[str] = set()
+        self.repeated = 0
 
     async def advance(self, to: datetime) -> int:
-        """Let the estate live until `to` and publish what the bus gets of it; return how many messages that was."""
-        publications = self._estate.advance(to)
-        if publications:
-            await self._publisher.publish(publications)
-        return len(publications)
+        """Let the estate live until `to` and publish what the bus gets of it; return how many messages that was.
+
+        Raises: TransportError when the broker did not confirm; the next call publishes again what is missing.
+        """
+        self._unconfirmed += self._estate.advance(to)
+        published = 0
+        while self._unconfirmed:
+            batch = self._unconfirmed[:_BATCH]
+            await self._publisher.publish(batch)
+            if self._ledger is not None:
+                self._ledger.published(batch)
+            del self._unconfirmed[:_BATCH]
+            published += len(batch)
+        return published
 
     async def listen(self, now: datetime, wait: timedelta = _AT_ONCE) -> int:
-        """Hand the estate what joinbridge has sent, after waiting at most `wait` for the first; return how many messages that was."""
+        """Hand the estate what joinbridge has sent, after waiting at most `wait` for the first; return how many messages that was.
+
+        Raises: TransportError when the broker is away.
+        """
         deliveries = await self._commands.receive(_BATCH, wait)
         for delivery in deliveries:
-            self._estate.receive(delivery.route, delivery.body, now)
+            if self._is_new(delivery):
+                self._estate.receive(delivery.route, delivery.body, now)
+        if self._ledger is not None:
+            self._ledger.heard(deliveries, now)
         await self._commands.ack(deliveries)
         return len(deliveries)
+
+    def _is_new(self, delivery: Delivery) -> bool:
+        if delivery.key in self._heard:
+            self.repeated += 1
+            return False
+        self._heard.add(delivery.key)
+        return True

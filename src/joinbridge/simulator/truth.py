@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -167,9 +167,10 @@ class Correction:
 
 
 class Truth:
-    """Everything that happened. Actors write; the score reads."""
+    """Everything that happened. Actors write; the score reads. `tell` is called with each change of what is true, as plain values."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[Mapping[str, object]], None] = lambda _: None) -> None:
+        self.tell = tell
         self.attempts: dict[RequestId, AttemptTruth] = {}
         self.by_pair: dict[JoinPair, list[AttemptTruth]] = {}
         self.reports: dict[DeviceId, list[LogReport]] = {}
@@ -184,10 +185,12 @@ class Truth:
         """A User asks for a Join or Unjoin."""
         self.attempts[attempt.request_id] = attempt
         self.by_pair.setdefault(attempt.pair, []).append(attempt)
+        self.tell({"asked": str(attempt.request_id), "intent": attempt.intent.value, "at": attempt.asked_at.isoformat()})
 
     def set_joined(self, pair: JoinPair, at: datetime, *, joined: bool) -> None:
         """The target entered the other device into its log, or struck it out."""
-        _timeline(self.joins, pair).record(at, joined)
+        if _timeline(self.joins, pair).record(at, joined):
+            self.tell({"target": pair.target, "other": pair.other, "joined": joined, "at": at.isoformat()})
 
     def joined_at(self, pair: JoinPair, at: datetime) -> bool:
         """Return whether the target's log truly authorised the other device, with the right type, at `at`."""
@@ -197,6 +200,8 @@ class Truth:
     def set_smi(self, pair: JoinPair, at: datetime, *, joined: bool, aided: bool) -> None:
         """The SMI was set; `aided` when that would not have happened without joinbridge."""
         changed = _timeline(self.smi, pair).record(at, joined)
+        if changed:
+            self.tell({"target": pair.target, "other": pair.other, "inventory": joined, "aided": aided, "at": at.isoformat()})
         if not aided:
             _timeline(self.smi_unaided, pair).record(at, joined)
         elif changed:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
@@ -15,7 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from joinbridge.store import schema
 from joinbridge.store.opening import open_database
-from support.services import PostgreSql
+from support.services import PostgreSql, Server
 
 T = TypeVar("T")
 
@@ -41,6 +44,23 @@ async def command(server: PostgreSql, statement: str) -> None:
             await connection.exec_driver_sql(statement)
     finally:
         await engine.dispose()
+
+
+@contextmanager
+def frozen(server: Server) -> Iterator[None]:
+    """Let a server hang within the context. Each of PostgreSQL's processes leads a group of its own and has to be stopped by itself."""
+    stopped = [server.pid]
+    os.kill(server.pid, signal.SIGSTOP)  # first: it starts no more of them then
+    try:
+        for child in Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text("ascii").split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGSTOP)
+                stopped.append(int(child))
+        yield
+    finally:
+        for pid in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def run(work: Coroutine[None, None, T]) -> T:

@@ -1,4 +1,4 @@
-"""A database and its transactions: one way to use SQLite and PostgreSQL, and the place where their exceptions end.
+"""A database and its transactions: one way to use SQLite and PostgreSQL.
 
 Work is a plain function over `sqlalchemy.Connection`, written once. A `Line` carries it to the database: in SQLAlchemy's greenlet for a
 driver that is asynchronous, in a thread for SQLite (`lines` has both, docs/decisions/0004-storage.md the reason).
@@ -6,14 +6,14 @@ driver that is asynchronous, in a thread for SQLite (`lines` has both, docs/deci
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from joinbridge.errors import StoreError
+from joinbridge.store.failures import database_errors
 
 T = TypeVar("T")
 
@@ -118,15 +118,3 @@ async def _alone(line: Line, work: Callable[[Connection], T], end: Callable[[Con
     async with line.borrow() as run:
         with database_errors():
             return await run(whole)
-
-
-@contextmanager
-def database_errors() -> Iterator[None]:
-    """Turn what SQLAlchemy and the drivers raise into StoreError."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        # `orig` is the driver's own words, without the statement around them.
-        raise StoreError(f"the database says: {getattr(error, 'orig', None) or error}") from error
-    except OSError as error:  # a driver that cannot connect does not wrap it
-        raise StoreError(f"the database cannot be reached: {error}") from error

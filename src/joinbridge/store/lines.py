@@ -6,16 +6,32 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar, TypeVarTuple
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from joinbridge.errors import StoreError
-from joinbridge.store.database import Run, database_errors
+from joinbridge.store.database import Run
+from joinbridge.store.failures import database_errors
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a server may take: `connect` until a connection is there, and `work` for one function's statements together.
+
+    A batch takes some milliseconds. Who comes back to a transaction later than `idle` finds it undone by the server, so that an instance
+    that hangs does not keep its locks from the others.
+    """
+
+    connect: timedelta = timedelta(seconds=10)
+    work: timedelta = timedelta(seconds=30)
+    idle: timedelta = timedelta(seconds=60)
 
 
 @asynccontextmanager
@@ -101,29 +117,42 @@ async def _in_thread(thread: ThreadPoolExecutor, work: Callable[[*Args], T], *ar
 
 
 class PoolLine:
-    """Connections of an asynchronous driver, from SQLAlchemy's pool."""
+    """Connections of an asynchronous driver, from SQLAlchemy's pool.
 
-    def __init__(self, engine: AsyncEngine, *, write: bool) -> None:
+    With `patience`, a server that accepts everything and answers nothing is given up: what hangs is interrupted, its connection is thrown
+    away, and the next borrower gets another.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, write: bool, patience: Patience | None = None) -> None:
         self._engine = engine.execution_options(write=write)
+        self._to_connect = None if patience is None else patience.connect.total_seconds()
+        self._to_work = None if patience is None else patience.work.total_seconds()
 
     @asynccontextmanager
     async def borrow(self) -> AsyncIterator[Run]:
         """Lend a connection from the pool, as many at a time as the pool has."""
         connection = self._engine.connect()
         with database_errors():
-            await connection.start()
+            async with asyncio.timeout(self._to_connect):
+                await connection.start()
         try:
-            yield _in_greenlet(connection)
+            yield self._run_on(connection)
         finally:
             with database_errors():
-                await asyncio.shield(connection.close())
+                await asyncio.shield(self._close(connection))
 
+    def _run_on(self, connection: AsyncConnection) -> Run:
+        """Return what runs work in SQLAlchemy's greenlet, and interrupts it when it takes too long: that loses the connection."""
 
-def _in_greenlet(connection: AsyncConnection) -> Run:
-    async def run(work: Callable[[Connection], T], /) -> T:
-        return await connection.run_sync(work)
+        async def run(work: Callable[[Connection], T], /) -> T:
+            async with asyncio.timeout(self._to_work):
+                return await connection.run_sync(work)
 
-    return run
+        return run
+
+    async def _close(self, connection: AsyncConnection) -> None:
+        async with asyncio.timeout(self._to_connect):
+            await connection.close()
 
 
 class TurnLine:

@@ -18,23 +18,36 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from joinbridge.errors import ConfigError, StoreError
 from joinbridge.store.database import Database
 from joinbridge.store.dialects import POSTGRESQL, SQLITE
-from joinbridge.store.lines import PoolLine, TurnLine, direct_line, thread_line
+from joinbridge.store.lines import Patience, PoolLine, TurnLine, direct_line, thread_line
 
 Synchronous = Literal["FULL", "NORMAL", "OFF"]
 
 BUSY_TIMEOUT = timedelta(seconds=5)
 """How long one process waits for another that writes to the same SQLite file. A batch takes it for some milliseconds."""
 
+PATIENCE = Patience()
+"""For a service. An upgrade of a large database wants more."""
+
+POOL_SIZE = 10
+"""Most connections of one instance to PostgreSQL."""
+
 
 @asynccontextmanager
 async def open_database(
-    url: str, *, synchronous: Synchronous = "FULL", busy_timeout: timedelta = BUSY_TIMEOUT, direct: bool = False, create: bool = True
+    url: str,
+    *,
+    synchronous: Synchronous = "FULL",
+    busy_timeout: timedelta = BUSY_TIMEOUT,
+    patience: Patience = PATIENCE,
+    direct: bool = False,
+    create: bool = True,
 ) -> AsyncIterator[Database]:
     """Open the database at `url`: `sqlite:///file`, `sqlite://` (in memory), or an asynchronous driver (`postgresql+asyncpg://…`).
 
     `synchronous` is SQLite's: FULL puts every commit on the disk before it returns, which is what acknowledging after the commit rests
     on; NORMAL may lose the last commits in a power failure, OFF is for data that nobody will miss. `direct` runs the statements of
     `sqlite://` in the thread of the event loop, for a program that has nothing else to do. Without `create`, a file must be there.
+    `patience` is for PostgreSQL.
 
     Raises: ConfigError when the URL names no database that can be used; StoreError when the database cannot be opened.
     """
@@ -44,7 +57,7 @@ async def open_database(
         _require_file(parsed)
     async with AsyncExitStack() as stack:
         if dialect.name == POSTGRESQL:
-            yield _postgresql(stack, parsed)
+            yield _postgresql(stack, parsed, patience)
         elif dialect.is_async:
             yield _sqlite_in_pool(stack, parsed, synchronous, busy_timeout)
         elif direct:
@@ -71,10 +84,36 @@ def _parsed(url: str) -> URL:
     raise ConfigError(f"the database URL starts with {parsed.drivername!r}: use sqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME")
 
 
-def _postgresql(stack: AsyncExitStack, url: URL) -> Database:
-    engine = create_async_engine(url, hide_parameters=True)
+def _postgresql(stack: AsyncExitStack, url: URL, patience: Patience) -> Database:
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,
+        # One for each intake, and for the deadlines, the relay and whoever reads; a server has a hundred for everybody.
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_pre_ping=True,  # after a restart of the server the first to ask gets a new connection, not an error for each old one
+        connect_args={
+            "timeout": patience.connect.total_seconds(),
+            "server_settings": {
+                "application_name": "joinbridge",
+                "statement_timeout": _milliseconds(patience.work),
+                "idle_in_transaction_session_timeout": _milliseconds(patience.idle),
+                "jit": "off",  # statements of a millisecond are not worth compiling
+            },
+        },
+    )
+    # To close takes leave of the server and waits for its answer, for ever if need be; to terminate gives it two seconds.
+    engine.dialect.do_close = engine.dialect.do_terminate  # type: ignore[method-assign]
     stack.push_async_callback(engine.dispose)
-    return Database(POSTGRESQL, writer=PoolLine(engine, write=True), reader=PoolLine(engine, write=False))
+    return Database(
+        POSTGRESQL,
+        writer=PoolLine(engine, write=True, patience=patience),
+        reader=PoolLine(engine, write=False, patience=patience),
+    )
+
+
+def _milliseconds(duration: timedelta) -> str:
+    return str(int(duration.total_seconds() * 1000))
 
 
 def _sqlite_in_pool(stack: AsyncExitStack, url: URL, synchronous: Synchronous, busy_timeout: timedelta) -> Database:

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import Connection
 
 from joinbridge.errors import StoreError
-from joinbridge.store.database import Database, database_errors
+from joinbridge.store.database import Database
+from joinbridge.store.failures import database_errors
 from joinbridge.store.opening import open_database
 from support.eventually import eventually
 

@@ -1,0 +1,54 @@
+"""Where the exceptions of SQLAlchemy and of the drivers end: each becomes an error of the store that says whether trying again can help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+
+from joinbridge.errors import StoreError, StoreRefusedError
+
+_DATA_EXCEPTION = "22"  # SQLSTATE classes: PostgreSQL, appendix A
+_INTEGRITY_VIOLATION = "23"
+_LIMIT_EXCEEDED = "54"
+_UNIQUE_VIOLATION = "23505"
+
+_DRIVER = "asyncpg."
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn what SQLAlchemy and the drivers raise into StoreError, and into StoreRefusedError what no repetition can help."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        kind = StoreRefusedError if _refuses(error) else StoreError
+        # `orig` is the driver's own words, without the statement around them.
+        raise kind(f"the database says: {getattr(error, 'orig', None) or error}") from error
+    except OSError as error:  # a driver that cannot connect does not wrap it; a timeout is one too, and says nothing
+        raise StoreError(f"the database cannot be reached: {str(error) or 'it did not answer in time'}") from error
+    except Exception as error:
+        # asyncpg has exceptions outside of the hierarchy that SQLAlchemy knows, in a connection that broke at the wrong moment.
+        if not type(error).__module__.startswith(_DRIVER):
+            raise
+        raise StoreError(f"the database's driver says: {error}") from error
+
+
+def _refuses(error: SQLAlchemyError) -> bool:
+    """Whether the database has refused the data itself.
+
+    Everything else may pass: a lost connection, a deadlock, a full disk, a statement that took too long, a schema or a right that is
+    missing until the operator mends it. So may a row that is there already: that is a race, or a table that somebody else wrote to, and
+    the data are as good as they were.
+    """
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state[:2] in (_DATA_EXCEPTION, _INTEGRITY_VIOLATION, _LIMIT_EXCEEDED) and state != _UNIQUE_VIOLATION
+    name = getattr(error.orig, "sqlite_errorname", "")
+    if name.startswith("SQLITE_CONSTRAINT"):
+        return name not in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID")
+    # What asyncpg cannot encode for its parameter never reaches the server, and has no SQLSTATE.
+    return name == "SQLITE_TOOBIG" or isinstance(error, DataError) or type(error.orig.__cause__).__name__ == "DataError"

@@ -33,6 +33,7 @@ class Relay:
         clock: Clock,
         exchanges: Mapping[str, str],
         tries_at_once: int = 3,
+        lease: timedelta = LEASE,
     ) -> None:
         self._outbox = outbox
         self._publisher = publisher
@@ -40,6 +41,7 @@ class Relay:
         self._clock = clock
         self._exchanges = exchanges
         self._tries_at_once = tries_at_once
+        self._lease = lease
         self.conflicts = 0
 
     async def turn(self) -> int:
@@ -47,7 +49,7 @@ class Relay:
 
         Raises: StoreError when the outbox cannot be reached; the leases end by themselves.
         """
-        owed = await self._outbox.lease(self._clock.now(), BATCH_LIMIT, LEASE)
+        owed = await self._outbox.lease(self._clock.now(), BATCH_LIMIT, self._lease)
         if not owed:
             return 0
         done = [one.effect.key for one in owed if isinstance(one.effect, UpdateInventory) and await self._update(one, one.effect)]

@@ -1,0 +1,73 @@
+"""Putting a sidecar together from parts that are open already: the same for the embedded one and the deployed one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from joinbridge.config import Settings
+from joinbridge.ports import Clock, Inventory, Publisher, Source
+from joinbridge.service.intake import CURRENT_WITHIN, TRIES_AT_ONCE, Intake
+from joinbridge.service.relay import LEASE, Relay
+from joinbridge.service.runtime import Sidecar
+from joinbridge.service.step import Step
+from joinbridge.service.watch import Watch
+from joinbridge.store.database import Database
+from joinbridge.store.outbox import SqlOutbox
+from joinbridge.store.store import SqlStore
+from joinbridge.wiring.signers import reading
+
+
+async def assemble(
+    settings: Settings,
+    *,
+    database: Database,
+    sources: Sequence[Source],
+    publisher: Publisher,
+    inventory: Inventory,
+    clock: Clock,
+    live: bool,
+    wait: timedelta,
+    tries_at_once: int = TRIES_AT_ONCE,
+) -> Sidecar:
+    """Return a sidecar on these parts.
+
+    `wait` is the longest wait for a batch to fill; `tries_at_once` how often a failed operation is tried before the turn fails.
+
+    Raises: ConfigError when a setting names something that is not there; StoreError when the database cannot be reached.
+    """
+    store = SqlStore(database, clock)
+    outbox = SqlOutbox(database)
+    step = Step(
+        store=store,
+        clock=clock,
+        policy=settings.policy(),
+        reading=reading(settings),
+        watch=Watch(await store.watched()),
+        live=live,
+    )
+    await step.refresh_rules()
+    # Durations of our own operations are true ones: a clock that runs faster must not make them shorter.
+    speed = settings.rehearsal.speed
+    relay = Relay(
+        outbox=outbox,
+        publisher=publisher,
+        inventory=inventory,
+        clock=clock,
+        exchanges={"commands": settings.bus.commands, "events": settings.bus.events},
+        tries_at_once=tries_at_once,
+        lease=LEASE * speed,
+    )
+    intakes = [
+        Intake(
+            source=source,
+            step=step,
+            clock=clock,
+            limit=settings.batch.limit,
+            wait=wait,
+            tries_at_once=tries_at_once,
+            current_within=CURRENT_WITHIN * speed,
+        )
+        for source in sources
+    ]
+    return Sidecar(intakes=intakes, step=step, relay=relay, store=store, outbox=outbox, clock=clock)

@@ -225,11 +225,11 @@ class Mqtt(_Section):
     share: str | None = Field(None, description="group of a shared subscription, whose instances divide the alerts among them")
     session_expiry: Duration = Field(timedelta(days=7), description="how long the broker keeps what comes while joinbridge is away")
     keepalive: Duration = Field(timedelta(seconds=15), description="a silent connection is found dead after twice this")
-    timeout: Duration = Field(timedelta(seconds=10), description="longest wait for the broker when connecting")
+    connect_timeout: Duration = Field(timedelta(seconds=5), description="one try to connect")
     reconnect_max: Duration = Field(timedelta(seconds=30), description="longest pause before connecting again")
-    ca_file: Path | None = Field(None, description="certificates to verify the broker by; the system's own when none")
-    cert_file: Path | None = Field(None, description="certificate to show to the broker")
-    key_file: Path | None = Field(None, description="private key of that certificate")
+    ca_file: Path | None = Field(None, description="PEM of the authorities that sign the broker's certificate; the system's when none")
+    certificate_file: Path | None = Field(None, description="PEM of joinbridge's own certificate, for mutual TLS")
+    key_file: Path | None = Field(None, description="PEM of its private key, where that is not in certificate_file")
 
     @field_validator("topic")
     @classmethod

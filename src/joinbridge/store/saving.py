@@ -17,19 +17,20 @@ from joinbridge.core.pair import PairRecord
 from joinbridge.errors import StaleVersionError, StoreError
 from joinbridge.ports import AuditRecord, Changes, DeadLetter
 from joinbridge.store import codec
-from joinbridge.store.audit import ChainHead, extended
+from joinbridge.store.audit import AuditEntry, ChainHead, extended
+from joinbridge.store.columns import plain
+from joinbridge.store.dialects import Row, rows_for
 from joinbridge.store.loading import key_columns
 from joinbridge.store.outbox import effect_row
 from joinbridge.store.statements import Statements
-
-Row = Mapping[str, object]
 
 
 def record_messages(connection: Connection, statements: Statements, keys: Mapping[MessageKey, datetime]) -> set[MessageKey]:
     """Put the messages into the inbox; return those that were not there."""
     # Sorted, here and below: two instances that write the same rows in different orders would lock each other out.
     rows = [{"key": key, "at": at} for key, at in sorted(keys.items())]
-    return {MessageKey(key) for (key,) in connection.execute(statements.record_messages, rows)}
+    found = connection.execute(statements.record_messages, rows_for(connection.dialect.name, rows))
+    return {MessageKey(key) for (key,) in found}
 
 
 def save_changes(connection: Connection, statements: Statements, changes: Changes, created_at: datetime) -> None:
@@ -45,10 +46,11 @@ def save_changes(connection: Connection, statements: Statements, changes: Change
         (statements.save_devices, _device_rows(changes.devices)),
         (statements.owe_effects, [effect_row(e, created_at, withheld=changes.withheld) for e in changes.effects]),
         (statements.count_contradictions, [_contradiction_row(c) for c in changes.contradictions]),
-        (statements.save_dead_letters, _dead_letter_rows(changes.dead_letters)),
     ):
         if rows:
-            connection.execute(statement, rows)
+            connection.execute(statement, rows_for(connection.dialect.name, rows))
+    if changes.dead_letters:
+        connection.execute(statements.save_dead_letters, _dead_letter_rows(changes.dead_letters))
     if changes.audit:
         _extend_audit(connection, statements, changes.audit)
 
@@ -56,7 +58,7 @@ def save_changes(connection: Connection, statements: Statements, changes: Change
 def _compare_and_set(connection: Connection, statement: Executable, rows: Sequence[Row]) -> None:
     if not rows:
         return
-    written = len(connection.execute(statement, rows).all())
+    written = len(connection.execute(statement, rows_for(connection.dialect.name, rows)).all())
     if written != len(rows):
         raise StaleVersionError(f"{len(rows) - written} of {len(rows)} records were changed by another instance")
 
@@ -67,23 +69,21 @@ def _extend_audit(connection: Connection, statements: Statements, records: Seque
     if head is None:
         raise StoreError("the audit chain has no head: was the database made by `joinbridge db upgrade`?")
     entries = extended(ChainHead(sequence=head.sequence, digest=head.digest), records)
-    connection.execute(
-        statements.append_audit,
-        [
-            {
-                "sequence": entry.sequence,
-                "at": entry.at,
-                "kind": entry.kind,
-                "subject": entry.subject,
-                "body": entry.body,
-                "previous": entry.previous,
-                "digest": entry.digest,
-            }
-            for entry in entries
-        ],
-    )
+    connection.execute(statements.append_audit, rows_for(connection.dialect.name, [_audit_row(entry) for entry in entries]))
     last = entries[-1]
     connection.execute(statements.move_audit_head, {"to_sequence": last.sequence, "to_digest": last.digest})
+
+
+def _audit_row(entry: AuditEntry) -> Row:
+    return {
+        "sequence": entry.sequence,
+        "at": entry.at,
+        "kind": entry.kind,
+        "subject": entry.subject,
+        "body": entry.body,
+        "previous": entry.previous,
+        "digest": entry.digest,
+    }
 
 
 def _attempt_rows(attempts: Sequence[JoinAttempt]) -> list[Row]:
@@ -129,8 +129,8 @@ def _sighting_rows(kept: Sequence[tuple[DeviceId, Sighting]]) -> list[Row]:
             "device": device,
             "key": sighting.key,
             "at": sighting.at,
-            "source": sighting.source,
-            "region": sighting.region,
+            "source": plain(sighting.source),
+            "region": None if sighting.region is None else plain(sighting.region),
             "authenticity": sighting.authenticity.value,
             "kind": codec.fact_kind(sighting.fact),
             "record": codec.encode(sighting.fact),
@@ -172,7 +172,7 @@ def _contradiction_row(contradiction: Contradiction) -> Row:
         "target": contradiction.pair.target,
         "other": contradiction.pair.other,
         "at": contradiction.at,
-        "says": contradiction.says,
+        "says": plain(contradiction.says),
     }
 
 

@@ -9,31 +9,31 @@ from sqlalchemy.sql.selectable import CompoundSelect
 
 from joinbridge.store import tables
 from joinbridge.store.columns import UtcTime
-from joinbridge.store.dialects import Upsert, each_of, insert_into
+from joinbridge.store.dialects import Upsert, each_of, insert_into, insert_rows
 
 
 class Statements:
     """The statements of one dialect, ready for their parameters.
 
-    Those that insert take one parameter set for each row. SQLAlchemy sends the rows in one statement when it returns something (up to
-    1,000 rows each), and in one call of the driver otherwise.
+    Those that insert take what `dialects.rows_for` makes of the rows, except for dead letters: few, and binary, they are sent one
+    parameter set for each.
     """
 
     def __init__(self, dialect: str) -> None:
-        self.record_messages = insert_into(dialect, tables.inbox).on_conflict_do_nothing().returning(tables.inbox.c.key)
+        self.record_messages = insert_rows(dialect, tables.inbox).on_conflict_do_nothing().returning(tables.inbox.c.key)
         self.involved = _involved(dialect)
         self.ledger = _ledger(dialect)
         self.due = _due()
         self.save_attempts = _compare_and_set(dialect, tables.attempts)
         self.save_pairs = _compare_and_set(dialect, tables.pairs)
-        self.keep_sightings = insert_into(dialect, tables.ledger).on_conflict_do_nothing(index_elements=["device", "key"])
+        self.keep_sightings = insert_rows(dialect, tables.ledger).on_conflict_do_nothing(index_elements=["device", "key"])
         self.save_evidence = _replace(dialect, tables.evidence)
         self.save_devices = _replace(dialect, tables.devices)
-        self.owe_effects = insert_into(dialect, tables.outbox).on_conflict_do_nothing(index_elements=["key"])
-        self.count_contradictions = tables.contradictions.insert()
+        self.owe_effects = _owe_effects(dialect)
+        self.count_contradictions = insert_rows(dialect, tables.contradictions)
         self.save_dead_letters = _add_dead_letter(dialect)
         self.audit_head = select(tables.audit_head.c.sequence, tables.audit_head.c.digest).with_for_update()
-        self.append_audit = tables.audit.insert()
+        self.append_audit = insert_rows(dialect, tables.audit)
         self.move_audit_head = update(tables.audit_head).values(sequence=parameter("to_sequence"), digest=parameter("to_digest"))
 
 
@@ -96,7 +96,7 @@ def _due() -> Select[str]:
 
 def _compare_and_set(dialect: str, table: Table) -> ReturningInsert[*tuple[object, ...]]:
     """Insert rows of version 1, replace rows of the version before; return the keys of those that were written."""
-    insert = insert_into(dialect, table)
+    insert = insert_rows(dialect, table)
     key = [column.name for column in table.primary_key]
     return insert.on_conflict_do_update(
         index_elements=key,
@@ -107,13 +107,18 @@ def _compare_and_set(dialect: str, table: Table) -> ReturningInsert[*tuple[objec
 
 def _replace(dialect: str, table: Table) -> Upsert:
     """Insert rows, or replace those whose record differs."""
-    insert = insert_into(dialect, table)
+    insert = insert_rows(dialect, table)
     key = [column.name for column in table.primary_key]
     return insert.on_conflict_do_update(
         index_elements=key,
         set_={column.name: insert.excluded[column.name] for column in table.c if column.name not in key},
         where=table.c.record != insert.excluded.record,
     )
+
+
+def _owe_effects(dialect: str) -> Upsert:
+    insert = insert_rows(dialect, tables.outbox, without=("settled_at", "last_error"))
+    return insert.on_conflict_do_nothing(index_elements=["key"])
 
 
 def _add_dead_letter(dialect: str) -> Upsert:

@@ -85,7 +85,7 @@ class SqlStore:
 class SqlUnit:
     """The Unit port: one transaction of a `SqlStore`. It takes one, two, one and at most eleven statements, in the order below.
 
-    Up to 1,000 messages, attempts or pairs, that is: each further thousand takes one statement more for `fresh` and `save`.
+    On SQLite up to 1,000 messages, attempts or pairs, that is: each further thousand takes one statement more for `fresh` and `save`.
     """
 
     def __init__(self, transaction: Transaction, statements: Statements, clock: Clock) -> None:

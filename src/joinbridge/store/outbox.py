@@ -23,7 +23,8 @@ from joinbridge.store.database import Database
 from joinbridge.store.dialects import each_of, texts
 from joinbridge.store.tables import outbox
 
-_NEXT_DUE = select(func.min(outbox.c.due_at))
+# MIN passes over NULL by itself; only with the condition can the index be used, which has no settled rows.
+_NEXT_DUE = select(func.min(outbox.c.due_at)).where(outbox.c.due_at.is_not(None))
 
 
 class EffectStatus(StrEnum):

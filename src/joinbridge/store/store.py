@@ -23,7 +23,8 @@ from joinbridge.store.tables import attempts, contradictions
 T = TypeVar("T")
 
 _WATCHED = select(attempts.c.target, attempts.c.other).where(attempts.c.watched)
-_NEXT_DEADLINE = select(func.min(attempts.c.due_at))
+# MIN passes over NULL by itself; only with the condition can the index be used, which has no attempts at rest.
+_NEXT_DEADLINE = select(func.min(attempts.c.due_at)).where(attempts.c.due_at.is_not(None))
 _CONTRADICTIONS = (
     select(contradictions.c.rule, func.count().label("times"))
     .where(contradictions.c.at >= bindparam("since", type_=UtcTime))

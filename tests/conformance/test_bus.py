@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 
 import pytest
 
 from joinbridge.errors import TransportError
-from support.bus import BRIEF, EVENTS, HARNESSES, PATIENT, BusHarness, alert, bodies, collect, nothing_more, what_comes
+from support.bus import BRIEF, EVENTS, PATIENT, BusHarness, alert, bodies, collect, memory, nothing_more, what_comes
+from support.bus_amqp import rabbitmq
+from support.bus_mqtt import mqtt
 
 AT_ONCE = timedelta(0)
+
+# A server starts only for the tests that want it.
+HARNESSES: Mapping[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[BusHarness]]] = {
+    "memory": lambda _: memory(),
+    "mqtt": lambda request: mqtt(request.getfixturevalue("mosquitto")),
+    "rabbitmq": lambda request: rabbitmq(request.getfixturevalue("virtual_host")),
+}
 
 
 @pytest.fixture(params=sorted(HARNESSES))
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[BusHarness]:
-    async with HARNESSES[request.param]() as harness:
+    async with HARNESSES[request.param](request) as harness:
         yield harness
 
 
@@ -70,7 +80,7 @@ class TestWhatArrives:
 
     @pytest.mark.needs("headers")
     async def test_its_time_is_the_publishers(self, bus: BusHarness) -> None:
-        published = bus.now() - timedelta(hours=3)
+        published = bus.now().replace(microsecond=0) - timedelta(hours=3)  # brokers keep seconds
         async with bus.consume() as source:
             await bus.publisher.publish([alert("x", at=published)])
 
@@ -289,10 +299,11 @@ class TestRedelivery:
 
     @pytest.mark.needs("sharing")
     async def test_a_consumer_takes_over_from_one_that_is_lost(self, bus: BusHarness) -> None:
-        async with bus.consume() as waiting:
+        async with AsyncExitStack() as stack:
             async with bus.consume() as leaving:
                 await bus.publisher.publish([alert("left")])
                 received = await collect(leaving, 1)
+                waiting = await stack.enter_async_context(bus.consume())
                 receiving = asyncio.create_task(waiting.receive(10, PATIENT))
                 await bus.pass_time(BRIEF)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -103,9 +103,6 @@ class MemoryHarness:
 async def memory() -> AsyncIterator[BusHarness]:
     """Make a bus in memory."""
     yield MemoryHarness()
-
-
-HARNESSES: Mapping[str, Callable[[], AbstractAsyncContextManager[BusHarness]]] = {"memory": memory}
 
 
 def alert(body: bytes | str, route: str = "north.8F12", **fields: object) -> Publication:

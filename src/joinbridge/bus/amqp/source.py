@@ -1,0 +1,387 @@
+"""The source: deliveries of one queue, settled on the channel they came by or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from types import TracebackType
+from typing import Self
+
+from aiormq.exceptions import ChannelNotFoundEntity
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from joinbridge.bus.amqp.consumption import CANCELLED, Consumption
+from joinbridge.bus.amqp.health import AmqpHealth
+from joinbridge.bus.amqp.link import Link
+from joinbridge.bus.amqp.messages import to_delivery
+from joinbridge.bus.amqp.outcome import close_quietly, transport_errors
+from joinbridge.bus.letters import to_publication
+from joinbridge.bus.topics import Binding, Origin, find_origin
+from joinbridge.core.ids import message_key
+from joinbridge.errors import TransportError
+from joinbridge.ports import Clock, DeadLetter, Delivery, Publisher
+
+FIRST_PREFETCH = 10
+"""So many deliveries are at risk when one of them takes the process down each time; the broker counts that against all it had sent."""
+
+FRUITFUL_S = 60.0
+"""A consumption that lived so long, or settled anything, was no failure, whatever ended it."""
+
+LONGEST_PAUSE_S = 60.0
+ANSWER_TIMEOUT_S = 10.0
+_REMEMBERED = 10_000
+_NUMBER_SHIFT = 40  # a channel would need days at a million deliveries a second to use that many tags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consuming:
+    """What is consumed, and how. `prefetch` is at most 2000, which quorum queues allow; `hold` must be shorter than `consumer_timeout`."""
+
+    queue: str
+    bindings: Sequence[Binding]
+    dead: str
+    prefetch: int
+    first_prefetch: int = FIRST_PREFETCH
+    hold: timedelta = timedelta(minutes=20)
+
+
+class AmqpSource:
+    """A consumer of one queue: a `ports.Source`. Entering its context starts it, leaving it stops it.
+
+    When its channel is lost it starts again on another, after a pause that grows as long as nothing gets done. What was handed over by
+    then can no longer be settled, and comes again. What is handed back stays here and is handed over again: given back to the broker,
+    it would count towards the limit at which the broker takes a message for poison. Only when it has been held for `hold` does the
+    consumer let go of everything.
+    """
+
+    def __init__(
+        self,
+        consuming: Consuming,
+        *,
+        link: Link,
+        publisher: Publisher,
+        clock: Clock,
+        health: AmqpHealth,
+        repair: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._what = consuming
+        self._link = link
+        self._publisher = publisher
+        self._clock = clock
+        self._health = health
+        self._repair = repair
+        self._origin = lru_cache(maxsize=4096)(self._find_origin)
+        self._arrived = asyncio.Event()
+        self._current: Consumption | None = None
+        self._held: dict[int, _Held] = {}
+        self._returned: deque[_Held] = deque()
+        self._first_seen: dict[str, datetime] = {}
+        self._supervisor: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def queue(self) -> str:
+        """The queue that is consumed."""
+        return self._what.queue
+
+    @property
+    def consuming(self) -> bool:
+        """Whether there is a consumer now."""
+        return self._living() is not None
+
+    @property
+    def buffered(self) -> int:
+        """How many deliveries wait here to be handed over."""
+        return self._waiting()
+
+    @property
+    def unsettled(self) -> int:
+        """How many deliveries are handed over and not settled."""
+        return len(self._held) if self.consuming else 0
+
+    @property
+    def oldest_s(self) -> float:
+        """How long ago the oldest unsettled delivery was first handed over, in seconds."""
+        unsettled = [*self._held.values(), *self._returned] if self.consuming else []
+        return (self._clock.now() - min(held.since for held in unsettled)).total_seconds() if unsettled else 0.0
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the consumer for good; None while it goes on."""
+        if self._closed or self._supervisor is None or not self._supervisor.done():
+            return None
+        return asyncio.CancelledError() if self._supervisor.cancelled() else self._supervisor.exception()
+
+    def revive(self) -> bool:
+        """End a consumption that is over without having noticed, so that another begins; return whether there was one."""
+        current = self._living()
+        if current is None or current.healthy:
+            return False
+        self._end("it was dead and had not noticed")
+        return True
+
+    async def receive(self, limit: int, wait: timedelta) -> Sequence[Delivery]:
+        """Return up to `limit` deliveries as soon as no more of them come, at the latest after `wait`; empty when none came.
+
+        Raises: TransportError when the source is closed.
+        """
+        end = asyncio.get_running_loop().time() + wait.total_seconds()
+        await asyncio.sleep(0)  # others get their turn even when the queue never runs dry
+        if not self._waiting() and not self._closed:
+            await self._arrival(end)
+        for _ in range(limit):
+            there = self._waiting()
+            if there >= limit or asyncio.get_running_loop().time() >= end:
+                break
+            await asyncio.sleep(0)
+            if self._waiting() <= there:  # a turn of the loop brought nothing: idle
+                break
+        # No await from here to the return: what is taken is always handed over.
+        return self._take(limit)
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """Settle deliveries whose effects are committed. Never raises: what cannot be settled comes again."""
+        tags = [tag for delivery in deliveries if (tag := self._release(delivery)) is not None]
+        current = self._living()
+        if not tags or current is None:
+            return
+        # One frame settles all up to a tag, if nothing below it is still open. What waits in the buffer is above all that was taken.
+        lowest = min(self._open(), default=None)
+        together = max((tag for tag in tags if lowest is None or tag < lowest), default=None)
+        alone = [tag for tag in tags if together is None or tag > together]
+        try:
+            with transport_errors("acknowledging"):
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    if together is not None:
+                        await current.channel.basic_ack(_on_channel(together), multiple=True, wait=False)
+                    for tag in alone:
+                        await current.channel.basic_ack(_on_channel(tag), wait=False)
+        except TransportError as error:
+            self._health.failed_acks += 1
+            current.end(str(error))
+        else:
+            self._health.acknowledged += len(tags)
+            current.prove()
+
+    async def requeue(self, deliveries: Sequence[Delivery]) -> None:
+        """Keep deliveries, to be handed over again; what has been kept too long goes back to the broker with all that is unsettled."""
+        if self._living() is None:
+            self._health.late_settlements += len(deliveries)
+            return
+        back = [held for delivery in deliveries if (held := self._held.pop(delivery.tag, None)) is not None]
+        self._health.late_settlements += len(deliveries) - len(back)
+        self._health.requeued += len(back)
+        for held in sorted(back, key=lambda one: one.delivery.tag, reverse=True):
+            again = replace(held.delivery, redelivered=True, attempts=held.delivery.attempts + 1)
+            self._returned.appendleft(replace(held, delivery=again))
+        if any(self._clock.now() - held.since > self._what.hold for held in back):
+            self._health.held_too_long += 1
+            self._end(f"deliveries were not settled within {self._what.hold}")
+        self._arrived.set()
+
+    async def reject(self, delivery: Delivery, reason: str, offset: int | None) -> None:
+        """Publish the delivery among the dead letters, and then settle it.
+
+        Raises: TransportError when that was not confirmed; it stays unsettled.
+        """
+        held = self._held.get(delivery.tag)
+        if held is None or self._living() is None:
+            self._health.late_settlements += 1
+            return
+        first = self._first_seen.get(_name(delivery), held.since)
+        letter = DeadLetter.of(delivery, reason, offset, first_seen=first, last_seen=held.latest)
+        await self._publisher.publish([to_publication(letter, delivery, self._what.dead)])
+        self._health.rejected += 1
+        await self.ack([delivery])
+
+    async def __aenter__(self) -> Self:
+        """Start to consume. Raises: TransportError when the queue is not there, or does not answer."""
+        self._current = first = await self._open_consumption()
+        self._supervisor = asyncio.create_task(self._supervise(first), name=f"consumer of {self._what.queue}")
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        self._closed = True
+        self._arrived.set()
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+        if (current := self._current) is not None:  # cancelled before it had begun
+            self._forget(current)
+            await current.close()
+
+    def _waiting(self) -> int:
+        current = self._living()
+        return 0 if current is None else len(self._returned) + len(current.buffer)
+
+    async def _arrival(self, end: float) -> None:
+        """Return when something may have come, or at `end` on the loop's clock."""
+        self._arrived.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(end):
+                await self._arrived.wait()
+
+    def _take(self, limit: int) -> Sequence[Delivery]:
+        if self._closed:
+            raise TransportError(f"the source of {self._what.queue!r} is closed")
+        if self.failure is not None:
+            raise TransportError(f"the consumer of {self._what.queue!r} came to an unforeseen end") from self.failure
+        current, now = self._living(), self._clock.now()
+        taken: list[Delivery] = []
+        if current is None:
+            return taken
+        while self._returned and len(taken) < limit:
+            held = replace(self._returned.popleft(), latest=now)
+            self._held[held.delivery.tag] = held
+            taken.append(held.delivery)
+        base = current.number << _NUMBER_SHIFT
+        for _ in range(min(limit - len(taken), len(current.buffer))):
+            message = current.take()
+            if message is None:
+                self._health.gaps += 1
+                return []
+            frame = message.delivery
+            delivery = to_delivery(
+                message,
+                tag=base | (message.delivery_tag or 0),
+                origin=self._origin(getattr(frame, "exchange", "") or "", getattr(frame, "routing_key", "") or ""),
+                now=now,
+            )
+            self._held[delivery.tag] = _Held(delivery, now, now)
+            self._health.redelivered += delivery.redelivered
+            taken.append(delivery)
+        self._health.received += len(taken)
+        return taken
+
+    def _release(self, delivery: Delivery) -> int | None:
+        """Return the tag of `delivery` if it is still to be settled here, and forget it."""
+        if self._living() is None or self._held.pop(delivery.tag, None) is None:
+            self._health.late_settlements += 1
+            return None
+        if self._first_seen:
+            self._first_seen.pop(_name(delivery), None)
+        return delivery.tag
+
+    def _open(self) -> Iterable[int]:
+        yield from self._held
+        yield from (held.delivery.tag for held in self._returned)
+
+    def _living(self) -> Consumption | None:
+        """Return the consumption that deliveries are handed out of; what was handed out of one that ended is forgotten."""
+        current = self._current
+        if current is not None and current.ended.done():
+            self._forget(current)
+            return None
+        return current
+
+    def _forget(self, over: Consumption) -> None:
+        unsettled = [*self._held.values(), *self._returned]
+        self._health.stale_dropped += len(unsettled) + len(over.buffer)
+        for held in unsettled:
+            self._first_seen.setdefault(_name(held.delivery), held.since)
+        while len(self._first_seen) > _REMEMBERED:
+            del self._first_seen[next(iter(self._first_seen))]
+        self._held.clear()
+        self._returned.clear()
+        over.buffer.clear()
+        self._current = None
+
+    def _end(self, reason: str) -> None:
+        if self._current is not None:
+            self._current.end(reason)
+            self._living()
+
+    def _find_origin(self, exchange: str, route: str) -> Origin:
+        # Whoever bound the queue to more by hand gets messages that say where they are from.
+        return find_origin(self._what.bindings, exchange, route) or Origin(exchange)
+
+    # The lives of the consumer.
+
+    async def _supervise(self, first: Consumption) -> None:
+        """Keep a consumption going for ever, one after the other."""
+        await self._live(first)
+        while True:
+            retrying = AsyncRetrying(
+                wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE_S),
+                retry=retry_if_exception_type(TransportError),
+                before_sleep=self._failed,
+            )
+            await retrying(self._live_once)
+
+    async def _live_once(self) -> None:
+        """Consume until that ends. Raises: TransportError when nothing came of it, so that the next try waits longer."""
+        await self._link.ready()  # to wait for a broker is no failure of the consumer
+        reason, fruitful = await self._live(await self._open_consumption())
+        if not fruitful:
+            raise TransportError(reason)
+
+    async def _live(self, consumption: Consumption) -> tuple[str, bool]:
+        self._current = consumption
+        try:
+            await asyncio.wait((consumption.ended, consumption.proven), return_when=asyncio.FIRST_COMPLETED)
+            if not consumption.ended.done() and self._what.first_prefetch < self._what.prefetch:
+                await self._grow(consumption)
+            reason = await consumption.ended
+        finally:
+            consumption.end("closed")
+            self._forget(consumption)
+            await consumption.close()
+        self._health.cancelled_by_broker += reason == CANCELLED
+        self._health.last_failure = reason
+        lived_s = asyncio.get_running_loop().time() - consumption.started
+        return reason, consumption.proven.done() or lived_s >= FRUITFUL_S
+
+    async def _grow(self, consumption: Consumption) -> None:
+        try:
+            with transport_errors(f"consuming more of {self._what.queue}"):
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    await consumption.grow(self._what.prefetch)
+        except TransportError as error:
+            consumption.end(str(error))
+
+    async def _open_consumption(self) -> Consumption:
+        """Start to consume, small. Raises: TransportError; when the queue is not there, it was asked for again first."""
+        self._health.consumptions += 1
+        try:
+            with transport_errors(f"consuming {self._what.queue}"):
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    channel = await self._link.channel(confirms=False)
+                    consumption = Consumption(channel, self._what.queue, self._health.consumptions, self._arrived.set)
+                    try:
+                        await consumption.start(min(self._what.first_prefetch, self._what.prefetch))
+                    except BaseException:
+                        await close_quietly(channel)
+                        raise
+        except TransportError as error:
+            if isinstance(error.__cause__, ChannelNotFoundEntity) and self._repair is not None:
+                await self._repair()
+            raise
+        return consumption
+
+    def _failed(self, state: RetryCallState) -> None:
+        self._health.failed_consumptions += 1
+        if state.outcome is not None and (error := state.outcome.exception()) is not None:
+            self._health.last_failure = str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A delivery that was handed over: first at `since` and last at `latest`, on this channel."""
+
+    delivery: Delivery
+    since: datetime
+    latest: datetime
+
+
+def _name(delivery: Delivery) -> str:
+    """Return by what a message is known again when it is redelivered."""
+    return delivery.key or message_key(delivery.body)
+
+
+def _on_channel(tag: int) -> int:
+    return tag & ((1 << _NUMBER_SHIFT) - 1)

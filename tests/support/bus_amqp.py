@@ -1,0 +1,167 @@
+"""RabbitMQ for tests: a way to it that can be cut, and the harness of the conformance suite."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Self
+from urllib.parse import urlsplit
+
+from joinbridge.bus.amqp.connecting import AmqpBus, connect
+from joinbridge.bus.amqp.source import AmqpSource
+from joinbridge.bus.letters import from_delivery
+from joinbridge.config import Settings
+from joinbridge.ports import DeadLetter, Delivery, Publisher, Source
+from joinbridge.service.clock import SystemClock
+from support.bus import Features
+from support.eventually import eventually
+from support.services import VirtualHost
+
+QUICK = {"publish_timeout": 2, "connect_timeout": 2, "connect_deadline": 30, "declare_estate": True}
+
+
+def settings_for(virtual_host: VirtualHost, *, url: str | None = None, **amqp: object) -> Settings:
+    """Return settings that lead to `virtual_host`, with short waits; `amqp` are settings of that section."""
+    return Settings.model_validate({"amqp": {**QUICK, "url": url or virtual_host.url, **amqp}})
+
+
+class Proxy:
+    """A port that leads to the broker: connections through it can be cut, refused, or frozen."""
+
+    def __init__(self, target: str) -> None:
+        parts = urlsplit(target)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        self._target = parts
+        self._host, self._port = parts.hostname, parts.port
+        self._links: set[asyncio.Task[None]] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self.refusing = False
+        self._server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of the broker through this proxy."""
+        assert self._server is not None
+        port = self._server.sockets[0].getsockname()[1]
+        user = self._target.netloc.rpartition("@")[0]
+        return self._target._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
+
+    async def cut(self) -> None:
+        """Cut all connections."""
+        links = list(self._links)
+        for link in links:
+            link.cancel()
+        await asyncio.gather(*links, return_exceptions=True)
+
+    def freeze(self) -> None:
+        """Let nothing through, without a word."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Let everything through again."""
+        self._flowing.set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self.cut()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = asyncio.create_task(self._link(reader, writer))
+        self._links.add(link)
+        link.add_done_callback(self._links.discard)
+
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far: asyncio.StreamWriter | None = None
+        try:
+            if self.refusing:
+                return
+            far_reader, far = await asyncio.open_connection(self._host, self._port)
+            there = asyncio.create_task(self._pump(reader, far))
+            back = asyncio.create_task(self._pump(far_reader, writer))
+            try:
+                await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                there.cancel()
+                back.cancel()
+                await asyncio.gather(there, back, return_exceptions=True)
+        finally:
+            for side in (writer, far):
+                if side is not None:
+                    side.transport.abort()
+                    with suppress(OSError):
+                        await side.wait_closed()
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while octets := await source.read(65536):
+                await self._flowing.wait()
+                sink.write(octets)
+                await sink.drain()
+
+
+class AmqpHarness:
+    """A virtual host of its own, reached through a proxy so that it can be cut off."""
+
+    features = Features()
+
+    def __init__(self, bus: AmqpBus, proxy: Proxy, clock: SystemClock) -> None:
+        self._bus = bus
+        self._proxy = proxy
+        self._clock = clock
+        self.publisher: Publisher = bus.publisher
+
+    @asynccontextmanager
+    async def consume(self, *, prefetch: int = 100) -> AsyncIterator[Source]:
+        [queue] = self._bus.queues
+        async with self._bus.source(queue, prefetch=prefetch, first_prefetch=prefetch) as source:
+            yield source
+
+    async def lose(self, source: Source) -> None:
+        assert isinstance(source, AmqpSource)
+        lives = self._bus.health.consumptions
+        if source._current is not None:
+            # The broker answers in order, so it has read every acknowledgement by then.
+            await source._current.channel.basic_qos(prefetch_count=1)
+        await self._proxy.cut()
+        await eventually(lambda: self._bus.health.consumptions > lives and source.consuming, within=timedelta(seconds=20))
+
+    @asynccontextmanager
+    async def outage(self) -> AsyncIterator[None]:
+        self._proxy.refusing = True
+        await self._proxy.cut()
+        try:
+            yield
+        finally:
+            self._proxy.refusing = False
+
+    async def dead_letters(self) -> Sequence[DeadLetter]:
+        return [from_delivery(delivery) for delivery in await self.taken("joinbridge.dead")]
+
+    async def taken(self, queue: str) -> Sequence[Delivery]:
+        """Return what is in `queue`, and leave it there."""
+        async with self._bus.source(queue) as source:
+            return await source.receive(100, timedelta(milliseconds=300))
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    async def pass_time(self, duration: timedelta) -> None:
+        await asyncio.sleep(duration.total_seconds())
+
+
+@asynccontextmanager
+async def rabbitmq(virtual_host: VirtualHost) -> AsyncIterator[AmqpHarness]:
+    """Make a RabbitMQ for the conformance suite."""
+    clock = SystemClock()
+    async with Proxy(virtual_host.url) as proxy, connect(settings_for(virtual_host, url=proxy.url), clock=clock) as bus:
+        yield AmqpHarness(bus, proxy, clock)

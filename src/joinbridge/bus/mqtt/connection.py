@@ -116,16 +116,23 @@ class Connection:
         client._disconnected.add_done_callback(self._broke)  # noqa: SLF001
 
     async def subscribe(self, filters: Sequence[str]) -> None:
-        """Subscribe with QoS 1. Messages come in meanwhile: the backlog of the session precedes the answer.
+        """Subscribe with QoS 1; return too when the connection is lost meanwhile. The backlog of the session comes before the answer.
 
         Raises: TransportError when the broker refuses, or grants less than QoS 1.
         """
         # Retained messages are not sent again with each subscription: they are as old as they are.
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+        subscribing = asyncio.ensure_future(self._client.subscribe([(one, options) for one in filters], timeout=_SUBSCRIBE_TIMEOUT_S))
         try:
-            answers = await self._client.subscribe([(one, options) for one in filters], timeout=_SUBSCRIBE_TIMEOUT_S)
+            # aiomqtt would wait on for an answer that cannot come any more.
+            await asyncio.wait((subscribing, self.lost), return_when=asyncio.FIRST_COMPLETED)
+            if not subscribing.done():
+                return
+            answers = subscribing.result()
         except aiomqtt.MqttError as error:
             raise TransportError(f"could not subscribe to {', '.join(filters)}: {error}") from error
+        finally:
+            subscribing.cancel()
         granted_or_not = [answer if isinstance(answer, int) else int(answer.value) for answer in answers]
         for one, granted in zip(filters, granted_or_not, strict=True):
             if granted >= _REFUSED:

@@ -28,6 +28,12 @@ _LIMIT_IN_WINDOWS = 4
 _STEADY_S = 30.0
 """A connection that lived so long was a good one: the next loss is a new one, not a part of the last."""
 
+_EVICTIONS = 10
+"""So many good connections in a row, each ended early by the broker, look like a fight with another client for our identifier."""
+
+_TRUCE_S = 120.0
+"""How long to leave the session to the other one then. The broker keeps what comes meanwhile, and it may have been the network."""
+
 
 @dataclass(slots=True)
 class MqttHealth:
@@ -38,7 +44,8 @@ class MqttHealth:
     losses: int = 0  # connections that ended without being asked to
     failures: int = 0  # attempts to connect or subscribe that failed
     sessions_lost: int = 0  # reconnections at which the broker had no session any more: what came meanwhile may be lost
-    taken_over: bool = False  # another client uses our identifier: stopped for good
+    taken_over: bool = False  # the broker says that another client uses our identifier: stopped for good
+    truces: int = 0  # it looks as if another client did: paused for minutes
     unprotected: int = 0  # messages published with QoS 0, which no broker sends again
     redelivered: int = 0
     overflows: int = 0  # connections on which the broker sent more than was asked for by far
@@ -58,8 +65,9 @@ class MqttSource:
     """One session, and what is subscribed to in it: a `ports.Source`. Entering its context starts it; leaving it keeps the session.
 
     The connection is kept in the background, with jittered pauses, whether the broker is there at the start or not; each attempt that
-    fails is raised by `receive` once. When another client takes the identifier over, it stops for good instead of fighting: each `receive`
-    raises then. Dead letters go to the exchange `dead` of `letters`, as MQTT has none.
+    fails is raised by `receive` once. When the broker says that another client took the identifier over, it stops for good instead of
+    fighting, and each `receive` raises; where the broker does not say so but it looks so, it pauses for minutes. Dead letters go to the
+    exchange `dead` of `letters`, as MQTT has none.
 
     PUBACKs leave in the order of arrival within one `ack`; MQTT wants that order altogether, so settle batches in their order.
     """
@@ -82,6 +90,7 @@ class MqttSource:
         self._subscribed = asyncio.Event()
         self._trouble: TransportError | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._evictions = 0
         self.health = MqttHealth()
 
     @property
@@ -220,8 +229,11 @@ class MqttSource:
             try:
                 await self._live_one_connection()
             except Exception as error:  # noqa: BLE001 - whatever ends a connection, the reader is told and the next one is tried
+                self._evictions = 0
                 self._failed(error)
-            short_lives = 1 if loop.time() - began > _STEADY_S else short_lives + 1
+            if loop.time() - began > _STEADY_S:
+                short_lives = self._evictions = 0
+            short_lives += 1
             await asyncio.sleep(self._pause_s(short_lives))
 
     async def _live_one_connection(self) -> None:
@@ -239,6 +251,8 @@ class MqttSource:
     async def _subscribe(self, connection: Connection) -> None:
         share = "" if self._settings.share is None else f"$share/{self._settings.share}/"
         await connection.subscribe([share + pattern.filter for pattern in self._patterns])
+        if self._connection is not connection or connection.lost.done():
+            return  # we hung up, or it broke
         health = self.health
         health.sessions_lost += health.connections > 0 and not connection.session_present
         health.connections += 1
@@ -252,13 +266,20 @@ class MqttSource:
             return  # it was us who hung up
         self.health.losses += 1
         self.health.last_error = loss.reason
+        self._evictions += 1
+        name = f"as {self._settings.client_id!r}"
+        advice = "Give each instance a mqtt.client_id of its own"
         if loss.taken_over:
             self.health.taken_over = True
-            client_id = self._settings.client_id
+            self._failed(
+                TransportError(f"another client connected to the MQTT broker {name}; this one has stopped. {advice}; start it again")
+            )
+        elif self._evictions >= _EVICTIONS:
+            self.health.truces += 1
             self._failed(
                 TransportError(
-                    f"another client connected to the MQTT broker as {client_id!r}; this one has stopped. Give each instance a"
-                    " mqtt.client_id of its own, then start this one again"
+                    f"the MQTT broker ended {_EVICTIONS} connections soon after they stood: most likely another client connects {name}."
+                    f" {advice}. The next try is in {_TRUCE_S / 60:.0f} minutes"
                 )
             )
 
@@ -296,6 +317,9 @@ class MqttSource:
 
     def _pause_s(self, short_lives: int) -> float:
         """Return how long to wait before the next connection: exponential in the number of short-lived ones, anywhere up to that."""
+        if self._evictions >= _EVICTIONS:
+            self._evictions = 0
+            return _TRUCE_S
         state = tenacity.RetryCallState(retry_object=tenacity.Retrying(), fn=None, args=(), kwargs={})
         state.attempt_number = short_lives
         return tenacity.wait_random_exponential(multiplier=0.1, max=self._settings.reconnect_max.total_seconds())(state)

@@ -240,6 +240,22 @@ class Mqtt(_Section):
         return topic
 
 
+class Retention(_Section):
+    """How long records are kept. What an open attempt, a joined pair or an owed effect needs stays whatever its age; so does the audit."""
+
+    inbox: Duration = Field(timedelta(days=60), description="keys of messages seen; longer than anything may be redelivered or requeued")
+    evidence: Duration = Field(timedelta(days=400), description="sightings and findings of devices of which nothing is open or joined")
+    effects: Duration = Field(timedelta(days=180), description="effects that were carried out or withheld")
+    dead_letters: Duration = Field(timedelta(days=180), description="dead letters that were sent again or dismissed")
+
+    @model_validator(mode="after")
+    def _evidence_outlives_the_inbox(self) -> Self:
+        if self.evidence < self.inbox:
+            # A message that is forgotten before its effects are could come again and be judged without what it was judged with.
+            raise ValueError("evidence must be kept at least as long as the inbox")
+        return self
+
+
 class Money(_Section):
     """What a manual correction of the inventory costs."""
 
@@ -260,6 +276,7 @@ class Settings(_Section):
     evidence: EvidenceSettings = EvidenceSettings()
     runtime: Runtime = Runtime()
     rehearsal: Rehearsal = Rehearsal()
+    retention: Retention = Retention()
     money: Money = Money()
     rules: dict[RuleName, Mode] = Field(default_factory=dict, description="rule name = off, shadow or live")
 

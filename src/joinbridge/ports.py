@@ -6,9 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol, Self
 
-from joinbridge.core.attempt import JoinAttempt
+from joinbridge.config import Retention
+from joinbridge.core.attempt import AttemptKey, Deadline, JoinAttempt
 from joinbridge.core.case import Case, Contradiction, DeadlinePassed
 from joinbridge.core.effects import Effect
 from joinbridge.core.evidence import Evidence
@@ -121,9 +123,25 @@ class Inventory(Protocol):
         ...
 
 
+class DeadLetterStatus(StrEnum):
+    """What became of a dead letter."""
+
+    OPEN = "open"
+    REQUEUEING = "requeueing"  # it is to be sent again, and nobody knows yet whether it was
+    REQUEUED = "requeued"  # it was sent again
+    DISMISSED = "dismissed"  # a person decided that nothing is to be done about it
+
+
+UNSETTLED = (DeadLetterStatus.OPEN, DeadLetterStatus.REQUEUEING)
+"""What somebody still has to see to."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A message that could not be processed, with all that is needed to understand it and to send it again."""
+    """A message that could not be processed, with all that is needed to understand it and to send it again.
+
+    `requeue_at` is when somebody last wanted it sent again.
+    """
 
     key: MessageKey
     body: bytes
@@ -136,6 +154,9 @@ class DeadLetter:
     attempts: int
     first_seen: datetime
     last_seen: datetime
+    status: DeadLetterStatus = DeadLetterStatus.OPEN
+    requeue_at: datetime | None = None
+    settled_at: datetime | None = None
 
     @classmethod
     def of(cls, delivery: Delivery, reason: str, offset: int | None, *, first_seen: datetime, last_seen: datetime) -> Self:
@@ -258,4 +279,72 @@ class Outbox(Protocol):
 
     async def postpone(self, key: str, until: datetime, error: str) -> None:
         """Record a failed try; the effect, and later ones on the same pair, wait until `until`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """How many rows a portion of housekeeping deleted; `done` when there is nothing left to look at before things get older."""
+
+    inbox: int = 0
+    ledger: int = 0
+    evidence: int = 0
+    outbox: int = 0
+    dead_letters: int = 0
+    done: bool = True
+
+
+class Housekeeping(Protocol):
+    """Deletes what nobody needs any more. The audit chain is never touched."""
+
+    async def prune(self, now: datetime, retention: Retention) -> Pruned:
+        """Delete a portion of what is older than `retention` says, in short transactions; call it again until it is `done`.
+
+        What an open attempt, a pair that is not at rest or an effect that is owed may need stays, whatever its age.
+
+        Raises: StoreError when the database cannot be reached; what was deleted until then stays deleted.
+        """
+        ...
+
+
+class Interventions(Protocol):
+    """What a person may change by hand. Each change is an entry of the audit chain: who, why, from what to what.
+
+    Raises: StoreError from every method when the database cannot be reached.
+    """
+
+    async def move_deadline(self, key: AttemptKey, deadline: Deadline, due_at: datetime, *, by: str, reason: str) -> JoinAttempt:
+        """Let `deadline` be due at another moment; return the attempt as it is then.
+
+        Raises: StaleVersionError when the attempt does not hold that very deadline any more.
+        """
+        ...
+
+    async def cancel_deadline(self, key: AttemptKey, deadline: Deadline, *, by: str, reason: str) -> JoinAttempt:
+        """Let `deadline` never be due; return the attempt as it is then.
+
+        Raises: StaleVersionError when the attempt does not hold that very deadline any more; StoreRefusedError when it is the last one of
+        an open attempt, which then would stay open for ever.
+        """
+        ...
+
+    async def begin_requeue(self, key: MessageKey, *, by: str, reason: str) -> DeadLetter | None:
+        """Record that a dead letter is to be sent again, and let its message count as never seen; return the letter to be sent.
+
+        One that is `requeueing` already is returned as it is: whoever began did not finish. None when there is no such letter.
+
+        Raises: StaleVersionError when it is settled.
+        """
+        ...
+
+    async def finish_requeue(self, letter: DeadLetter) -> bool:
+        """Record that `letter`, which `begin_requeue` returned, was sent again; call it once the bus has confirmed that.
+
+        Return False, and change nothing, when the letter is not the same any more: its message has come back by then, or somebody else
+        has finished.
+        """
+        ...
+
+    async def dismiss(self, key: MessageKey, *, by: str, reason: str) -> bool:
+        """Settle a dead letter without sending it again; return whether there was an open one."""
         ...

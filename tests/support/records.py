@@ -12,7 +12,7 @@ from joinbridge.core.facts import Fact, GpfLogReported, LogEntry, Sighting
 from joinbridge.core.ids import DeviceId, Eui64, JoinPair, MessageKey, RequestId
 from joinbridge.core.pair import PairRecord, PairState
 from joinbridge.core.vocabulary import DeviceType, Intent, JoinRole
-from joinbridge.ports import AuditRecord, DeadLetter
+from joinbridge.ports import AuditRecord, DeadLetter, DeadLetterStatus
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 SUPPLIER = Eui64("90-B3-D5-1F-30-01-00-00")
@@ -140,6 +140,8 @@ def dead_letter(
     attempts: int = 1,
     first_seen: datetime = NOON,
     last_seen: datetime = NOON,
+    status: DeadLetterStatus = DeadLetterStatus.OPEN,
+    requeue_at: datetime | None = None,
 ) -> DeadLetter:
     """Return a message that could not be decoded."""
     return DeadLetter(
@@ -154,6 +156,8 @@ def dead_letter(
         attempts=attempts,
         first_seen=first_seen,
         last_seen=last_seen,
+        status=status,
+        requeue_at=requeue_at,
     )
 
 

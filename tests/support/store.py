@@ -16,9 +16,11 @@ from joinbridge.service.clock import ManualClock
 from joinbridge.store import schema
 from joinbridge.store.audit_log import AuditLog
 from joinbridge.store.database import Database
+from joinbridge.store.interventions import SqlInterventions
 from joinbridge.store.opening import open_database
 from joinbridge.store.outbox import SqlOutbox
 from joinbridge.store.records import Records
+from joinbridge.store.retention import SqlHousekeeping
 from joinbridge.store.store import SqlStore
 from support.records import NOON
 
@@ -45,6 +47,9 @@ KINDS = (
     StoreKind("postgresql", "", durable=True),
 )
 
+PORTION = 4
+"""Rows in a portion of housekeeping: few, so that a test meets its end."""
+
 
 class Instance:
     """One joinbridge on a database: everything the store package offers, on one clock."""
@@ -56,6 +61,8 @@ class Instance:
         self.outbox = SqlOutbox(database)
         self.records = Records(database)
         self.audit = AuditLog(database)
+        self.interventions = SqlInterventions(database, clock)
+        self.housekeeping = SqlHousekeeping(database, portion=PORTION)
 
     async def save(self, changes: Changes) -> None:
         """Save `changes` in a transaction of their own."""

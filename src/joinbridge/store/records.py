@@ -20,7 +20,7 @@ from joinbridge.core.evidence import Evidence
 from joinbridge.core.facts import DeviceDescription, Sighting
 from joinbridge.core.ids import DeviceId, JoinPair, MessageKey, RequestId
 from joinbridge.core.pair import PairRecord, PairState
-from joinbridge.ports import DeadLetter
+from joinbridge.ports import UNSETTLED, DeadLetter, DeadLetterStatus
 from joinbridge.store import codec
 from joinbridge.store.database import Database
 from joinbridge.store.loading import key_columns, sighting
@@ -157,18 +157,20 @@ class Records:
         found = select(outbox).where(c.id > (after.number if after else 0), *wanted).order_by(c.id).limit(limit)
         return [_effect_record(row) for row in await self._rows(found)]
 
-    async def dead_letters(self, *, after: DeadLetter | None = None, limit: int = PAGE) -> Sequence[DeadLetter]:
-        """Return dead letters by when they were last seen."""
+    async def dead_letters(
+        self, *, statuses: Collection[DeadLetterStatus] = UNSETTLED, after: DeadLetter | None = None, limit: int = PAGE
+    ) -> Sequence[DeadLetter]:
+        """Return dead letters by when they were last seen: in any of `statuses`, those that are not settled if nothing is said."""
         c = dead_letters.c
-        found = select(dead_letters).order_by(c.last_seen, c.key).limit(limit)
+        found = select(dead_letters).where(*_given(c.status, statuses)).order_by(c.last_seen, c.key).limit(limit)
         if after is not None:
             found = found.where(tuple_(c.last_seen, c.key) > (after.last_seen, after.key))
-        return [_dead_letter(row) for row in await self._rows(found)]
+        return [dead_letter_of(row) for row in await self._rows(found)]
 
     async def dead_letter(self, key: MessageKey) -> DeadLetter | None:
         """Return one dead letter."""
         rows = await self._rows(select(dead_letters).where(dead_letters.c.key == key))
-        return _dead_letter(rows[0]) if rows else None
+        return dead_letter_of(rows[0]) if rows else None
 
     async def attempt_counts(self) -> Mapping[AttemptState, int]:
         """Return how many attempts are in each state that any is in."""
@@ -183,8 +185,8 @@ class Records:
         return {EffectStatus(status): count for status, count in (await self._counts(outbox.c.status)).items()}
 
     async def dead_letter_count(self) -> int:
-        """Return how many messages are dead letters."""
-        rows = await self._rows(select(func.count().label("times")).select_from(dead_letters))
+        """Return how many messages are dead letters that are not settled."""
+        rows = await self._rows(select(func.count().label("times")).where(*_given(dead_letters.c.status, UNSETTLED)))
         count: int = rows[0].times
         return count
 
@@ -219,7 +221,8 @@ def _effect_record(row: Row[*tuple[Any, ...]]) -> EffectRecord:
     )
 
 
-def _dead_letter(row: Row[*tuple[Any, ...]]) -> DeadLetter:
+def dead_letter_of(row: Row[*tuple[Any, ...]]) -> DeadLetter:
+    """Return the dead letter that a row of its table holds."""
     return DeadLetter(
         key=MessageKey(row.key),
         body=bytes(row.body),
@@ -232,4 +235,7 @@ def _dead_letter(row: Row[*tuple[Any, ...]]) -> DeadLetter:
         attempts=row.attempts,
         first_seen=row.first_seen,
         last_seen=row.last_seen,
+        status=DeadLetterStatus(row.status),
+        requeue_at=row.requeue_at,
+        settled_at=row.settled_at,
     )

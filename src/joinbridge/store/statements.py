@@ -7,6 +7,7 @@ from sqlalchemy import bindparam as parameter
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.selectable import CompoundSelect
 
+from joinbridge.ports import DeadLetterStatus
 from joinbridge.store import tables
 from joinbridge.store.columns import UtcTime
 from joinbridge.store.dialects import Upsert, each_of, insert_into, insert_rows
@@ -122,7 +123,10 @@ def _owe_effects(dialect: str) -> Upsert:
 
 
 def _add_dead_letter(dialect: str) -> Upsert:
-    """Insert a dead letter, or add to what is known of it: how often it failed, from when to when, and why the last time."""
+    """Insert a dead letter, or add to what is known of it: how often it failed, from when to when, and why the last time.
+
+    One that was settled, or is being sent again, is open again: it has come back.
+    """
     insert = insert_into(dialect, tables.dead_letters)
     known, new = tables.dead_letters.c, insert.excluded
     return insert.on_conflict_do_update(
@@ -133,5 +137,7 @@ def _add_dead_letter(dialect: str) -> Upsert:
             "attempts": known.attempts + new.attempts,
             "first_seen": case((new.first_seen < known.first_seen, new.first_seen), else_=known.first_seen),
             "last_seen": case((new.last_seen > known.last_seen, new.last_seen), else_=known.last_seen),
+            "status": DeadLetterStatus.OPEN,
+            "settled_at": None,
         },
     )

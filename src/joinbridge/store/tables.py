@@ -1,7 +1,7 @@
 """The tables. A record is kept whole as JSON in `record`; the columns beside it are what is searched, sorted and compared.
 
 Counters go up to 2^64-1, which fits no integer column, so a RequestID is the text `originator:target:counter`.
-The migration in `migrations/versions` makes the same tables; a test compares the two.
+The migrations in `migrations/versions` make the same tables; a test compares the two.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ inbox = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("at", UtcTime, nullable=False),
+    Index(None, "at"),
     sqlite_with_rowid=False,  # the key is all there is: one tree instead of two
 )
 
@@ -134,6 +135,8 @@ outbox = Table(
 )
 _OWED = outbox.c.due_at.is_not(None)
 Index("ix_outbox_due", outbox.c.due_at, outbox.c.id, sqlite_where=_OWED, postgresql_where=_OWED)
+_NOT_OWED = outbox.c.due_at.is_(None)
+Index("ix_outbox_closed", outbox.c.created_at, sqlite_where=_NOT_OWED, postgresql_where=_NOT_OWED)
 
 contradictions = Table(
     "contradictions",
@@ -161,8 +164,13 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),
     Column("first_seen", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
+    Column("status", Text, nullable=False, server_default="open"),
+    Column("requeue_at", UtcTime),  # when somebody last wanted it sent again
+    Column("settled_at", UtcTime),
     Index(None, "last_seen"),
 )
+_CLOSED = dead_letters.c.settled_at.is_not(None)
+Index("ix_dead_letters_settled", dead_letters.c.settled_at, sqlite_where=_CLOSED, postgresql_where=_CLOSED)
 
 audit = Table(
     "audit",

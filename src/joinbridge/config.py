@@ -108,6 +108,7 @@ class Database(_Section):
     """Where joinbridge keeps its own records."""
 
     url: SecretStr = Field(SecretStr("sqlite+aiosqlite:///joinbridge.db"), description="SQLAlchemy URL; may hold a password")
+    connect_deadline: Duration = Field(timedelta(minutes=2), description="how long the start waits for the database")
 
 
 class Bus(_Section):
@@ -192,11 +193,25 @@ class EvidenceSettings(_Section):
     no_response_codes: Words = Field(frozenset({"N13"}), description="DCC Alert codes: no answer from the device")
 
 
+class InventorySettings(_Section):
+    """The Smart Metering Inventory: the database of record, and how it keeps the join relation."""
+
+    url: SecretStr | None = Field(None, description="SQLAlchemy URL of the inventory; may hold a password; live mode wants it")
+    table: str = Field("joins", description="table of the join relation, a row for each directional pair")
+    table_schema: str | None = Field(None, description="schema of that table")
+    target_column: str = Field("target", description="column of the target's EUI-64")
+    other_column: str = Field("other", description="column of the other device's EUI-64")
+    joined_column: str = Field("joined", description="column that says whether they are joined")
+    joined_value: bool | int | str = Field(True, description="what it holds when they are")
+    not_joined_value: bool | int | str = Field(False, description="what it holds when they are not")
+    may_insert: bool = Field(True, description="whether a row may be made for a pair that has none")
+
+
 class Runtime(_Section):
     """How the sidecar starts and ends."""
 
-    start_patience: Duration = Field(timedelta(minutes=2), description="how long to try to reach the broker and the database at the start")
     drain: Duration = Field(timedelta(seconds=20), description="longest time that ending in order may take")
+    ready_file: Path | None = Field(None, description="made when consumers are registered, and removed at the end, for health checks")
 
 
 class Rehearsal(_Section):
@@ -274,6 +289,7 @@ class Settings(_Section):
     deadlines: Deadlines = Deadlines()
     pursuit: Pursuit = Pursuit()
     evidence: EvidenceSettings = EvidenceSettings()
+    inventory: InventorySettings = InventorySettings()
     runtime: Runtime = Runtime()
     rehearsal: Rehearsal = Rehearsal()
     retention: Retention = Retention()

@@ -23,7 +23,7 @@ from joinbridge.errors import ConfigError
 RULE = "repeat-refused"
 
 # What is never shown.
-SECRETS = {"database": {"url"}, "amqp": {"url", "management_url"}, "mqtt": {"url"}}
+SECRETS = {"database": {"url"}, "amqp": {"url", "management_url"}, "mqtt": {"url"}, "inventory": {"url"}}
 
 Toml = Callable[[str], Path]
 
@@ -381,6 +381,8 @@ def another(value: object) -> object:
     match value:
         case timedelta():
             return value + timedelta(seconds=1)
+        case bool():
+            return not value
         case int():
             return value + 1
         case frozenset():

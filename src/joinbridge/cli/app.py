@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import joinbridge
-from joinbridge.cli import config, db, decode, demo, explain, records, replay
+from joinbridge.cli import config, db, decode, demo, explain, records, replay, run, simulate
 
 app = typer.Typer(
     name="joinbridge",
@@ -32,6 +32,8 @@ def _options(
 
 
 app.command("demo")(demo.demo)
+app.command("run")(run.run)
+app.command("simulate")(simulate.simulate)
 app.command("replay")(replay.replay)
 app.command("decode")(decode.decode)
 app.command("explain")(explain.explain)

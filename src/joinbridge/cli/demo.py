@@ -54,7 +54,7 @@ def demo(
     began = time.monotonic()
     facts, result = asyncio.run(_live(settings, estate, None if as_json else out, quiet=as_json))
     if as_json:
-        print_json({"seed": seed, "homes": homes, "scenario": scenario, **_summary(result), **facts})
+        print_json({"seed": seed, "homes": homes, "scenario": scenario, **score_as_json(result), **facts})
     else:
         played = Played(
             homes=homes,
@@ -157,7 +157,7 @@ class _View:
         self._live.update(Group(self._progress, grid))
 
 
-def _summary(result: Score) -> dict[str, object]:
+def score_as_json(result: Score) -> dict[str, object]:
     """Return the score without its records, which are for the report."""
     plain = replace(result, records=()).to_json()
     del plain["records"]

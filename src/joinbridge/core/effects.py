@@ -67,7 +67,8 @@ class NotifySupplier:
 class PublishEvent:
     """Publish `join.<state>` for whoever listens, decided at `at`.
 
-    `as_of` is the bus time of the message that settled it (of a deadline: its decision): what happened later was not read by then.
+    `as_of` is the bus time up to which was read about the devices concerned (of a deadline: its decision): what happened later was not
+    known by then.
     """
 
     key: str

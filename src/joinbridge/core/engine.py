@@ -48,7 +48,9 @@ def decide(case: Case, event: Event, *, policy: Policy, now: datetime) -> Decisi
         _deadline(draft, event)
     else:
         sighting = replace(event, at=_within_reach(event.at))
-        draft = Draft(case, policy, _within_reach(now), as_of=sighting.at)
+        # What is kept may be newer than a request that came late.
+        read_to = max((kept.at for ledger in case.ledger.values() for kept in ledger), default=sighting.at)
+        draft = Draft(case, policy, _within_reach(now), as_of=max(sighting.at, read_to))
         _observe(draft, sighting)
     return draft.decision()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from joinbridge.errors import TransportLostError
+from joinbridge.errors import StaleVersionError, TransportLostError
 from joinbridge.ports import Clock, Outbox, Store
 from joinbridge.service.intake import Intake
 from joinbridge.service.relay import Relay
@@ -115,7 +115,12 @@ class Sidecar:
             on_error("relay", error)
 
     async def _sweep(self) -> int:
-        return await self._step.fire(SWEEP_LIMIT) if self._is_current() else 0
+        if not self._is_current():
+            return 0
+        try:
+            return await self._step.fire(SWEEP_LIMIT)
+        except StaleVersionError:
+            return 1  # an intake wrote to one of them meanwhile: look again
 
     async def _carry_out(self) -> int:
         self._committed.clear()

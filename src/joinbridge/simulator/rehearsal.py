@@ -38,6 +38,11 @@ class Rehearsal:
         self._rate = rate
         self.progress = Progress()
 
+    @property
+    def repeated(self) -> int:
+        """How many messages of joinbridge came a second time under their key, and were dropped."""
+        return self._link.repeated
+
     async def live(self, stop: asyncio.Event, *, on_error: Callable[[Exception], None], on_progress: Callable[[Progress], None]) -> None:
         """Live until the estate's end or until `stop` is set."""
         last_sync = 0.0

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sqlalchemy import Boolean, Column, MetaData, Table, Text, and_, bindparam, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from joinbridge.core.ids import DeviceId, JoinPair
@@ -63,6 +63,8 @@ class SmiTable:
                     await connection.execute(insert(_JOINS), new)
                 if changed:
                     await connection.execute(_CHANGE, changed)
+        except IntegrityError:
+            return  # joinbridge made a row of ours meanwhile; the next call sees what it holds
         except (SQLAlchemyError, OSError) as error:
             raise InventoryError(f"the simulated SMI cannot be reached: {error}") from error
         for pair, joined in corrected:

@@ -13,7 +13,8 @@ from joinbridge.bus.amqp.health import AmqpHealth
 from joinbridge.bus.amqp.link import Link, open_link
 from joinbridge.bus.amqp.publisher import AmqpPublisher
 from joinbridge.bus.amqp.source import FIRST_PREFETCH, AmqpSource, Consuming
-from joinbridge.bus.amqp.topology import Topology, topology
+from joinbridge.bus.amqp.topology import Topology
+from joinbridge.bus.amqp.topology import topology as topology_of
 from joinbridge.bus.amqp.watchdog import Watchdog
 from joinbridge.config import Settings
 from joinbridge.ports import Clock
@@ -25,13 +26,13 @@ BATCHES_AHEAD = 3  # one in work, one waiting, one on its way
 class AmqpBus:
     """RabbitMQ as joinbridge sees it. It has two connections, since a broker that is short of memory stops reading from publishers."""
 
-    def __init__(self, settings: Settings, *, publishing: Link, consuming: Link, clock: Clock) -> None:
+    def __init__(self, settings: Settings, *, publishing: Link, consuming: Link, clock: Clock, topology: Topology | None = None) -> None:
         self._settings = settings
         self._publishing = publishing
         self._consuming = consuming
         self._clock = clock
         self.health = AmqpHealth()
-        self.topology: Topology = topology(settings)
+        self.topology = topology or topology_of(settings)
         self.publisher = AmqpPublisher(publishing, clock=clock, health=self.health, timeout=settings.amqp.publish_timeout)
         self._watchdog = Watchdog(publishing=publishing, consuming=consuming, publisher=self.publisher, health=self.health)
 

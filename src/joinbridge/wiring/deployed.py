@@ -1,0 +1,127 @@
+"""The sidecar as it is deployed: RabbitMQ, MQTT where it is configured, a database, the inventory of record, the machine's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
+
+from joinbridge.bus.amqp.connecting import AmqpBus, connect
+from joinbridge.bus.mqtt.source import MqttSource
+from joinbridge.bus.mqtt.topics import alert_topics
+from joinbridge.config import Settings
+from joinbridge.errors import ConfigError, StoreError, TransportError, TransportLostError
+from joinbridge.inventory.memory import MemoryInventory
+from joinbridge.ports import Clock, Inventory, Source
+from joinbridge.service.clock import RehearsalClock, SystemClock
+from joinbridge.service.runtime import Sidecar
+from joinbridge.store.database import Database
+from joinbridge.store.opening import open_database
+from joinbridge.store.schema import require_current, upgrade
+from joinbridge.wiring.assembly import assemble
+from joinbridge.wiring.inventories import open_configured_inventory
+
+MQTT_BATCHES_AHEAD = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """A sidecar that is connected to everything: `run` keeps it going."""
+
+    sidecar: Sidecar
+    bus: AmqpBus
+
+    async def run(self, stop: asyncio.Event, *, on_error: Callable[[str, Exception], None]) -> None:
+        """Keep going until `stop` is set, then drain.
+
+        Raises: TransportLostError when this process cannot get the bus back; whoever supervises it starts it anew.
+        """
+        watching = asyncio.create_task(self.bus.watch(), name="watchdog")
+        running = asyncio.create_task(self.sidecar.run(stop, on_error=on_error), name="sidecar")
+        try:
+            await asyncio.wait((watching, running), return_when=asyncio.FIRST_COMPLETED)
+            await (running if running.done() else watching)
+        except ExceptionGroup as errors:
+            lost = errors.subgroup(TransportError)
+            if lost is None:
+                raise
+            raise TransportLostError(str(lost.exceptions[0])) from errors
+        except TransportError as error:
+            raise TransportLostError(str(error)) from error
+        finally:
+            for task in (watching, running):
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait((watching, running))
+
+
+@asynccontextmanager
+async def deployed(settings: Settings, *, migrate: bool = False) -> AsyncIterator[Deployed]:
+    """Connect to everything that `settings` name; consumers are registered last, when all else is there.
+
+    Raises: ConfigError when a setting names something that is not there, or the database has not the schema of this version;
+    StoreError, TransportError when a service could not be reached in time.
+    """
+    if settings.mode == "live" and settings.inventory.url is None:
+        raise ConfigError('mode = "live" wants inventory.url, the inventory to correct; "shadow" decides and records only')
+    clock = clock_of(settings)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_patiently(settings, migrate=migrate))
+        inventory: Inventory = MemoryInventory()
+        if settings.inventory.url is not None:
+            inventory = await stack.enter_async_context(open_configured_inventory(settings.inventory))
+        bus = await stack.enter_async_context(connect(settings, clock=clock))
+        sources: list[Source] = [await stack.enter_async_context(bus.source(queue)) for queue in bus.queues]
+        if settings.mqtt.url is not None:
+            sources.append(await stack.enter_async_context(_mqtt(settings, bus, clock)))
+        sidecar = await assemble(
+            settings,
+            database=database,
+            sources=sources,
+            publisher=bus.publisher,
+            inventory=inventory,
+            clock=clock,
+            live=settings.mode == "live",
+            wait=settings.batch.wait,
+        )
+        yield Deployed(sidecar=sidecar, bus=bus)
+
+
+def clock_of(settings: Settings) -> Clock:
+    """Return the machine's clock, or the faster one of a rehearsal."""
+    rehearsal = settings.rehearsal
+    return SystemClock() if rehearsal.origin is None else RehearsalClock(rehearsal.origin, rehearsal.speed)
+
+
+def _mqtt(settings: Settings, bus: AmqpBus, clock: Clock) -> MqttSource:
+    return MqttSource(
+        settings.mqtt,
+        patterns=[alert_topics(settings.mqtt.topic)],
+        window=MQTT_BATCHES_AHEAD * settings.batch.limit,
+        clock=clock,
+        letters=bus.publisher,
+        dead=settings.bus.dead,
+    )
+
+
+@asynccontextmanager
+async def open_patiently(settings: Settings, *, migrate: bool) -> AsyncIterator[Database]:
+    """Open the database, as soon as it is there, and make sure of its schema.
+
+    Raises: ConfigError when it has not the schema of this version, and `migrate` is not set; StoreError when it was not there in time.
+    """
+    patience = AsyncRetrying(
+        stop=stop_before_delay(settings.database.connect_deadline.total_seconds()),
+        wait=wait_random_exponential(multiplier=0.5, max=5),
+        retry=retry_if_exception_type(StoreError),
+        reraise=True,
+    )
+    async with open_database(settings.database.url.get_secret_value()) as database:
+        async for attempt in patience:
+            with attempt:
+                await (upgrade if migrate else require_current)(database)
+        yield database

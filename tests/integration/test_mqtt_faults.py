@@ -398,27 +398,42 @@ class TestTwoClients:
         assert complaints[0] == complaints[1]
         assert f"another client connected to the MQTT broker as '{estate.name}'; this one has stopped" in complaints[0]
         assert source.health.taken_over
-        assert source.health.connections == 1
+        assert source.health.losses == 1
+
+
+@pytest.mark.parametrize(
+    ("granted", "complaint"),
+    [(0x87, "refused the subscription to {} with code 0x87"), (0, "granted {} only with QoS 0, which loses messages")],
+)
+async def test_a_subscription_that_is_not_granted_as_asked_is_named(estate: Estate, granted: int, complaint: str) -> None:
+    async with taking_over(granted) as port, estate.source(url=f"mqtt://127.0.0.1:{port}") as source:
+        with pytest.raises(TransportError) as error:
+            await source.connected()
+
+    assert complaint.format(estate.patterns[-1].filter) in str(error.value)
 
 
 @asynccontextmanager
-async def taking_over() -> AsyncIterator[int]:
-    """Answer CONNECT and SUBSCRIBE as MQTT 5 wants it, and then say that another client took the session over; return the port."""
+async def taking_over(granted: int = 1) -> AsyncIterator[int]:
+    """Answer CONNECT and SUBSCRIBE as MQTT 5 wants it, and where that was `granted` say that another client took over; return the port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await packet(reader)
         writer.write(bytes.fromhex("20 03 01 00 00"))  # CONNACK: the session is present
         subscribe = await packet(reader)
-        writer.write(b"\x90\x06" + subscribe[:2] + bytes.fromhex("00 01 01 01"))  # SUBACK: QoS 1 for three filters
-        await writer.drain()
-        await asyncio.sleep(0.1)  # so that it stood
-        writer.write(bytes.fromhex("e0 02 8e 00"))  # DISCONNECT: session taken over
-        await writer.drain()
+        writer.write(b"\x90\x06" + subscribe[:2] + bytes([0, 1, 1, granted]))  # SUBACK: an answer for each of three filters
+        if granted == 1:
+            writer.write(bytes.fromhex("e0 02 8e 00"))  # DISCONNECT: session taken over
+        await reader.read()  # until it leaves
         writer.close()
+        served.set()
 
+    served = asyncio.Event()
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+        async with asyncio.timeout(PATIENT.total_seconds()):
+            await served.wait()
 
 
 async def packet(reader: asyncio.StreamReader) -> bytes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -14,47 +14,20 @@ from joinbridge.errors import InventoryConflictError, InventoryError
 from joinbridge.inventory.memory import MemoryInventory
 from joinbridge.inventory.sql import PAGE, InventoryTable, open_inventory
 from joinbridge.ports import Inventory
+from support.postgresql import fresh_database
 from support.records import pair_of
+from support.services import free_port
 
 PAIR = pair_of(1, 2)
 
 
 @dataclass(frozen=True)
 class InventoryKind:
-    """An inventory the suite runs on: an empty one, and one that cannot be reached."""
+    """An inventory the suite runs on. `url` may hold `{folder}`, and is empty where a server gives each test a database."""
 
     name: str
-    empty: Callable[[Path], AbstractAsyncContextManager[Inventory]]
-    down: Callable[[Path], AbstractAsyncContextManager[Inventory]]
-
-
-@asynccontextmanager
-async def in_memory(_: Path) -> AsyncIterator[Inventory]:
-    yield MemoryInventory()
-
-
-@asynccontextmanager
-async def in_memory_down(_: Path) -> AsyncIterator[Inventory]:
-    inventory = MemoryInventory()
-    inventory.reachable = False
-    yield inventory
-
-
-@asynccontextmanager
-async def in_sql_down(folder: Path) -> AsyncIterator[Inventory]:
-    (folder / "broken.db").write_bytes(b"overwritten by something else " * 100)
-    async with open_inventory(f"sqlite:///{folder / 'broken.db'}") as inventory:
-        yield inventory
-
-
-def in_sql(url: str, mapping: InventoryTable) -> Callable[[Path], AbstractAsyncContextManager[Inventory]]:
-    @asynccontextmanager
-    async def empty(folder: Path) -> AsyncIterator[Inventory]:
-        async with open_inventory(url.format(folder / "smi.db"), mapping) as inventory:
-            await inventory.create_table()
-            yield inventory
-
-    return empty
+    url: str | None = None  # None: in memory
+    mapping: InventoryTable = field(default_factory=InventoryTable)
 
 
 THEIRS = InventoryTable(
@@ -66,12 +39,16 @@ THEIRS = InventoryTable(
     not_joined_value="N",
     insert_values={"CHANGED_BY": "joinbridge", "REVISION": 1, "CHECKED": False},
 )
+NUMBERS = InventoryTable(joined_value=1, not_joined_value=0)
 KINDS = (
-    InventoryKind("memory", in_memory, in_memory_down),
-    InventoryKind("sqlite-memory", in_sql("sqlite://", InventoryTable()), in_sql_down),
-    InventoryKind("sqlite-file", in_sql("sqlite+aiosqlite:///{}", InventoryTable()), in_sql_down),
-    InventoryKind("sqlite-mapped", in_sql("sqlite:///{}", THEIRS), in_sql_down),
-    InventoryKind("sqlite-numbers", in_sql("sqlite://", InventoryTable(joined_value=1, not_joined_value=0)), in_sql_down),
+    InventoryKind("memory"),
+    InventoryKind("sqlite-memory", "sqlite://"),
+    InventoryKind("sqlite-file", "sqlite+aiosqlite:///{folder}/smi.db"),
+    InventoryKind("sqlite-mapped", "sqlite:///{folder}/smi.db", THEIRS),
+    InventoryKind("sqlite-numbers", "sqlite://", NUMBERS),
+    InventoryKind("postgresql", ""),
+    InventoryKind("postgresql-mapped", "", THEIRS),
+    InventoryKind("postgresql-numbers", "", NUMBERS),
 )
 
 
@@ -82,9 +59,35 @@ def kind(request: pytest.FixtureRequest) -> InventoryKind:
 
 
 @pytest.fixture
-async def inventory(kind: InventoryKind, tmp_path: Path) -> AsyncIterator[Inventory]:
-    async with kind.empty(tmp_path) as opened:
+def url(kind: InventoryKind, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if kind.url == "":
+        with fresh_database(request.getfixturevalue("postgresql"), schema_made=False) as made:
+            yield made
+    else:
+        yield (kind.url or "").format(folder=tmp_path)
+
+
+@pytest.fixture
+async def inventory(kind: InventoryKind, url: str) -> AsyncIterator[Inventory]:
+    if kind.url is None:
+        yield MemoryInventory()
+        return
+    async with open_inventory(url, kind.mapping) as opened:
+        await opened.create_table()
         yield opened
+
+
+@asynccontextmanager
+async def out_of_reach(kind: InventoryKind, folder: Path) -> AsyncIterator[Inventory]:
+    if kind.url is None:
+        down = MemoryInventory()
+        down.reachable = False
+        yield down
+        return
+    (folder / "broken.db").write_bytes(b"overwritten by something else " * 100)
+    url = f"sqlite:///{folder}/broken.db" if kind.url else f"postgresql+asyncpg://postgres@127.0.0.1:{free_port()}/smi"
+    async with open_inventory(url, kind.mapping) as inventory:
+        yield inventory
 
 
 async def holds(inventory: Inventory, joined: bool) -> None:
@@ -161,7 +164,7 @@ async def test_setting_at_once_changes_once(inventory: Inventory) -> None:
 
 
 async def test_an_inventory_that_is_down_leaves_the_update_owed(kind: InventoryKind, tmp_path: Path) -> None:
-    async with kind.down(tmp_path) as inventory:
+    async with out_of_reach(kind, tmp_path) as inventory:
         with pytest.raises(InventoryError):
             await inventory.joined([PAIR])
         with pytest.raises(InventoryError):

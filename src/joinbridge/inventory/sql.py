@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from sqlalchemy import (
-    URL,
-    AsyncAdaptedQueuePool,
-    Boolean,
-    Column,
-    ColumnElement,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    insert,
-    make_url,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import Boolean, Column, ColumnElement, Integer, MetaData, Table, Text, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from joinbridge.core.ids import JoinPair
-from joinbridge.errors import ConfigError, InventoryConflictError, InventoryError
+from joinbridge.errors import InventoryConflictError, InventoryError
+from joinbridge.inventory.reaching import PATIENCE, open_engine, reaching
 from joinbridge.inventory.relation import must_change
 
 PAGE = 500
@@ -53,26 +39,23 @@ class InventoryTable:
 
 
 @asynccontextmanager
-async def open_inventory(url: str, mapping: InventoryTable | None = None) -> AsyncIterator[SqlInventory]:
+async def open_inventory(url: str, mapping: InventoryTable | None = None, *, patience: timedelta = PATIENCE) -> AsyncIterator[SqlInventory]:
     """Open the inventory in the database at `url`: any that SQLAlchemy reaches with an asynchronous driver, or `sqlite:///file`.
+
+    A question or a change takes no longer than `patience`.
 
     Raises: ConfigError when the URL names no such database.
     """
-    try:
-        engine = _engine(make_url(url))
-    except (SQLAlchemyError, ImportError) as error:
-        raise ConfigError(f"the inventory's URL cannot be used: {error}") from error
-    try:
-        yield SqlInventory(engine, mapping or InventoryTable())
-    finally:
-        await engine.dispose()
+    async with open_engine(url) as engine:
+        yield SqlInventory(engine, mapping or InventoryTable(), patience=patience)
 
 
 class SqlInventory:
     """The Inventory port on a table that others use too: it is read afresh each time, and written by compare-and-set."""
 
-    def __init__(self, engine: AsyncEngine, mapping: InventoryTable) -> None:
+    def __init__(self, engine: AsyncEngine, mapping: InventoryTable, *, patience: timedelta = PATIENCE) -> None:
         self._engine = engine
+        self._patience = patience
         self._mapping = mapping
         self._table = _table(mapping)
         self._target = self._table.c[mapping.target_column]
@@ -84,9 +67,8 @@ class SqlInventory:
 
         Raises: InventoryError when the database cannot be reached.
         """
-        with _unreachable():
-            async with self._engine.begin() as connection:
-                await connection.run_sync(self._table.metadata.create_all)
+        async with reaching(self._patience), self._engine.begin() as connection:
+            await connection.run_sync(self._table.metadata.create_all)
 
     async def joined(self, pairs: Sequence[JoinPair]) -> Mapping[JoinPair, bool]:
         """Return what the inventory holds for each of `pairs`; a pair that it does not know is not joined.
@@ -94,10 +76,9 @@ class SqlInventory:
         Raises: InventoryError when the database cannot be reached.
         """
         held: set[JoinPair] = set()
-        with _unreachable():
-            async with self._engine.connect() as connection:
-                for start in range(0, len(pairs), PAGE):
-                    held |= await self._held_joined(connection, pairs[start : start + PAGE])
+        async with reaching(self._patience), self._engine.connect() as connection:
+            for start in range(0, len(pairs), PAGE):
+                held |= await self._held_joined(connection, pairs[start : start + PAGE])
         return {pair: pair in held for pair in pairs}
 
     async def set_joined(self, pair: JoinPair, *, joined: bool, expected: bool | None) -> bool:
@@ -106,9 +87,8 @@ class SqlInventory:
         Raises: InventoryConflictError when it holds neither `expected` nor already `joined`, or a value that is not mapped, or has no
         row where none may be made; InventoryError when the database cannot be reached, or someone else changed the row meanwhile.
         """
-        with _unreachable():
-            async with self._engine.begin() as connection:
-                return await self._compare_and_set(connection, pair, joined, expected)
+        async with reaching(self._patience), self._engine.begin() as connection:
+            return await self._compare_and_set(connection, pair, joined, expected)
 
     async def _held_joined(self, connection: AsyncConnection, pairs: Sequence[JoinPair]) -> set[JoinPair]:
         # Each column by itself, since not every database compares tuples; what is too much is few, and is dropped here.
@@ -161,15 +141,6 @@ class SqlInventory:
         raise InventoryConflictError(f"the inventory holds {pair} as {value!r}, which is not mapped", held=None)
 
 
-def _engine(url: URL) -> AsyncEngine:
-    if url.drivername == "sqlite":
-        url = url.set(drivername="sqlite+aiosqlite")
-    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        # One connection, used by one task at a time: a second would be a second, empty database.
-        return create_async_engine(url, hide_parameters=True, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
-    return create_async_engine(url, hide_parameters=True)
-
-
 def _table(mapping: InventoryTable) -> Table:
     """Return the table as far as it is ours: the three columns, and those that a new row needs."""
     return Table(
@@ -187,14 +158,3 @@ def _type_of(value: bool | int | str) -> type[Boolean | Integer | Text]:
     if isinstance(value, bool):
         return Boolean
     return Integer if isinstance(value, int) else Text
-
-
-@contextmanager
-def _unreachable() -> Iterator[None]:
-    """Turn what SQLAlchemy and the drivers raise into InventoryError."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise InventoryError(f"the inventory's database says: {getattr(error, 'orig', None) or error}") from error
-    except OSError as error:  # a driver that cannot connect does not wrap it
-        raise InventoryError(f"the inventory's database cannot be reached: {error}") from error

@@ -205,6 +205,15 @@ class InventorySettings(_Section):
     joined_value: bool | int | str = Field(True, description="what it holds when they are")
     not_joined_value: bool | int | str = Field(False, description="what it holds when they are not")
     may_insert: bool = Field(True, description="whether a row may be made for a pair that has none")
+    patience: Duration = Field(timedelta(seconds=15), description="longest time that one question or change may take")
+    devices_table: str | None = Field(None, description="table that describes devices, if there is one to be read")
+    devices_schema: str | None = Field(None, description="schema of that table")
+    device_column: str = Field("device", description="column of a device's EUI-64 there")
+    type_column: str = Field("type", description="column of its type: GBCS's number, or a name such as GSME or CAD")
+    make_column: str | None = Field(None, description="column of its manufacturer, if there is one")
+    model_column: str | None = Field(None, description="column of its model, if there is one")
+    firmware_column: str | None = Field(None, description="column of its firmware version, if there is one")
+    region_column: str | None = Field(None, description="column of its CSP region, if there is one")
 
 
 class Runtime(_Section):

@@ -266,7 +266,10 @@ class Outbox(Protocol):
     """The effects that are owed, oldest first; effects on one pair keep their order."""
 
     async def lease(self, now: datetime, limit: int, lease: timedelta) -> Sequence[OwedEffect]:
-        """Return up to `limit` effects that are owed now, and keep them from other relays for `lease`."""
+        """Return up to `limit` effects that are owed now, and keep them from other relays for `lease`.
+
+        An update of the inventory that a newer word on its pair has overtaken is owed no more, and is not returned.
+        """
         ...
 
     async def settle(self, keys: Sequence[str], now: datetime) -> None:

@@ -13,7 +13,7 @@ from joinbridge.core.pair import PairState
 from joinbridge.core.vocabulary import Intent
 from joinbridge.ports import Changes, OwedEffect
 from joinbridge.store.outbox import EffectStatus
-from support.records import NOON, device, event, later, pair_of, request, update
+from support.records import NOON, device, event, later, pair_of, pair_record, request, update
 from support.store import Instance, counted_statements
 
 LEASE = timedelta(minutes=1)
@@ -195,7 +195,7 @@ async def test_a_relay_can_ask_when_to_look_again(one: Instance) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 300])
-async def test_leasing_and_settling_take_one_statement_each(one: Instance, size: int) -> None:
+async def test_leasing_takes_two_statements_and_settling_one(one: Instance, size: int) -> None:
     await owe(one, *(on(n, str(n)) for n in range(size)))
 
     with counted_statements() as leasing:
@@ -204,4 +204,34 @@ async def test_leasing_and_settling_take_one_statement_each(one: Instance, size:
         await one.outbox.settle(owed, NOON)
 
     assert len(owed) == size
-    assert (len(leasing), len(settling)) == (1, 1)
+    assert (len(leasing), len(settling)) == (2, 1)  # the second reads the pairs of updates
+
+
+class TestOvertakenUpdates:
+    """An update waits while the inventory is away; the devices may be unjoined, and the inventory told so, before it is back."""
+
+    async def test_one_that_a_newer_word_denies_is_carried_out_no_more(self, one: Instance) -> None:
+        pair = pair_of(1, 2)
+        await one.save(Changes(pairs=[pair_record(pair, held=True)], effects=[update("join", pair)]))
+        await one.save(Changes(pairs=[pair_record(pair, held=False, version=1)]))
+
+        assert await leased(one) == []
+
+        assert await one.outbox.next_due() is None
+        assert [row.status for row in await one.records.effects()] == [EffectStatus.OVERTAKEN]
+
+    @pytest.mark.parametrize("held", [True, None])
+    async def test_one_that_the_latest_word_agrees_with_or_does_not_touch_stays_owed(self, one: Instance, held: bool | None) -> None:
+        pair = pair_of(1, 2)
+        await one.save(Changes(pairs=[pair_record(pair, held=held)], effects=[update("join", pair)]))
+        await one.save(Changes(pairs=[pair_record(pair_of(1, 3), held=False)]))
+
+        assert await leased(one) == ["join"]
+
+    async def test_what_follows_in_its_lane_comes_next(self, one: Instance) -> None:
+        pair = pair_of(1, 2)
+        await owe(one, update("join", pair), on(1, "another"))
+        await one.save(Changes(pairs=[pair_record(pair, held=False)]))
+
+        assert await leased(one) == []
+        assert await leased(one) == ["another"]

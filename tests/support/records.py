@@ -76,10 +76,11 @@ def pair_record(
     state: PairState = PairState.PENDING,
     basis: tuple[Evidence, ...] = (),
     since: datetime = NOON,
+    held: bool | None = None,
     version: int = 0,
 ) -> PairRecord:
     """Return the record of a pair."""
-    return PairRecord(pair=pair or pair_of(), state=state, basis=basis, since=since, version=version)
+    return PairRecord(pair=pair or pair_of(), state=state, basis=basis, since=since, held=held, version=version)
 
 
 def finding(

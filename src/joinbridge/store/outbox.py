@@ -10,18 +10,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Integer, Text, Update, func, select, update
+from sqlalchemy import Connection, Integer, Select, Text, Update, func, select, update
 from sqlalchemy import bindparam as parameter
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from joinbridge.core.effects import Effect, PublishEvent, UpdateInventory
 from joinbridge.core.ids import RequestId
+from joinbridge.core.pair import PairRecord
 from joinbridge.ports import OwedEffect
 from joinbridge.store import codec
 from joinbridge.store.columns import UtcTime
 from joinbridge.store.database import Database
 from joinbridge.store.dialects import each_of, texts
-from joinbridge.store.tables import outbox
+from joinbridge.store.tables import outbox, pairs
 
 # MIN passes over NULL by itself; only with the condition can the index be used, which has no settled rows.
 _NEXT_DUE = select(func.min(outbox.c.due_at)).where(outbox.c.due_at.is_not(None))
@@ -34,6 +35,7 @@ class EffectStatus(StrEnum):
     LEASED = "leased"
     DONE = "done"
     WITHHELD = "withheld"  # decided in shadow mode: never carried out
+    OVERTAKEN = "overtaken"  # an update of the inventory that waited until a newer word on its pair came: never carried out
 
 
 class SqlOutbox:
@@ -42,22 +44,40 @@ class SqlOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lease = _lease()
-        self._settle = _settle(database.dialect)
+        self._settle = _settle(database.dialect, EffectStatus.DONE)
+        self._overtake = _settle(database.dialect, EffectStatus.OVERTAKEN)
+        self._pairs_of = _pairs_of(database.dialect)
         self._postpone = _postpone()
 
     async def lease(self, now: datetime, limit: int, lease: timedelta) -> Sequence[OwedEffect]:
         """Return up to `limit` effects that are owed now, oldest first, and keep them from other relays for `lease`.
 
-        At most one of each lane: the next is owed when that one is done.
+        At most one of each lane: the next is owed when that one is done. An update of the inventory that waited until a newer word on its
+        pair came, as when the devices were unjoined meanwhile, is not owed any more.
 
         Raises: StoreError when the database cannot be reached.
         """
-        values = {"now": now, "limit": limit, "until": now + lease}
-        rows = await self._database.write(lambda connection: connection.execute(self._lease, values).all())
-        return [
-            OwedEffect(effect=codec.decode_effect(kind, record), tries=tries - 1)
-            for _, kind, record, tries in sorted(rows, key=lambda row: row[0])
-        ]
+
+        def leased(connection: Connection) -> list[OwedEffect]:
+            rows = connection.execute(self._lease, {"now": now, "limit": limit, "until": now + lease}).all()
+            owed = [
+                OwedEffect(effect=codec.decode_effect(kind, record), tries=tries - 1)
+                for _, kind, record, tries in sorted(rows, key=lambda row: row[0])
+            ]
+            overtaken = self._overtaken(connection, [one.effect for one in owed if isinstance(one.effect, UpdateInventory)])
+            if overtaken:
+                connection.execute(self._overtake, {"keys": texts(overtaken), "now": now})
+            return [one for one in owed if one.effect.key not in overtaken]
+
+        return await self._database.write(leased)
+
+    def _overtaken(self, connection: Connection, updates: Sequence[UpdateInventory]) -> set[str]:
+        """Return the keys of those whose pair is believed to be held otherwise by now: that word is newer than theirs."""
+        if not updates:
+            return set()
+        records = connection.execute(self._pairs_of, {"targets": texts({update.pair.target for update in updates})}).scalars()
+        held = {record.pair: record.held for record in (codec.decode(PairRecord, text) for text in records)}
+        return {update.key for update in updates if held.get(update.pair) not in (None, update.joined)}
 
     async def settle(self, keys: Sequence[str], now: datetime) -> None:
         """Record that the effects were carried out. Keys that are unknown or settled already are passed by.
@@ -134,11 +154,15 @@ def _lease() -> ReturningUpdate[int, str, str, int]:
     )
 
 
-def _settle(dialect: str) -> Update:
+def _pairs_of(dialect: str) -> Select[str]:
+    return select(pairs.c.record).where(pairs.c.target.in_(each_of(dialect, "targets")))
+
+
+def _settle(dialect: str, status: EffectStatus) -> Update:
     return (
         update(outbox)
         .where(outbox.c.key.in_(each_of(dialect, "keys")), outbox.c.due_at.is_not(None))
-        .values(status=EffectStatus.DONE, due_at=None, settled_at=parameter("now", type_=UtcTime))
+        .values(status=status, due_at=None, settled_at=parameter("now", type_=UtcTime))
     )
 
 

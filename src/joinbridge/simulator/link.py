@@ -33,7 +33,18 @@ class EstateLink:
 
         Raises: TransportError when the broker did not confirm; the next call publishes again what is missing.
         """
+        self.live(to)
+        return await self.publish()
+
+    def live(self, to: datetime) -> None:
+        """Let the estate live until `to`; what the bus gets of it waits for `publish`."""
         self._unconfirmed += self._estate.advance(to)
+
+    async def publish(self) -> int:
+        """Publish what waits; return how many messages that was.
+
+        Raises: TransportError when the broker did not confirm; the next call publishes again what is missing.
+        """
         published = 0
         while self._unconfirmed:
             batch = self._unconfirmed[:_BATCH]

@@ -52,7 +52,7 @@ class Rehearsal:
             try:
                 await self._turn()
                 if began - last_sync >= _SYNC_S:
-                    await self._smi.sync(self._estate)
+                    await self._smi.read(self._estate)
                     last_sync = began
             except (TransportError, InventoryError) as error:
                 self.progress.failures += 1
@@ -71,12 +71,16 @@ class Rehearsal:
             if heard := await self._link.listen(self._estate.ends_at, _LISTEN):
                 self.progress.heard += heard
                 last = loop.time()
-        await self._smi.sync(self._estate)
+        await self._smi.write(self._estate)
+        await self._smi.read(self._estate)
 
     async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        published = await self._link.advance(min(self._clock.now(), self._estate.ends_at))
+        self._link.live(min(self._clock.now(), self._estate.ends_at))
+        # The DSP sets the SMI before it passes the answer on.
+        await self._smi.write(self._estate)
+        published = await self._link.publish()
         self.progress.published += published
         self.progress.heard += await self._link.listen(self._clock.now(), _LISTEN)
         if self._rate is not None and (early := published / self._rate - (loop.time() - began)) > 0:

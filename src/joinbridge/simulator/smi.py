@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy import Boolean, Column, MetaData, Table, Text, and_, bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import Boolean, Column, MetaData, Table, Text, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from joinbridge.core.ids import DeviceId, JoinPair
 from joinbridge.errors import InventoryError
@@ -20,57 +21,61 @@ _JOINS = Table(
     Column("other", Text, primary_key=True),
     Column("joined", Boolean, nullable=False),
 )
-_CHANGE = (
-    update(_JOINS)
-    .where(and_(_JOINS.c.target == bindparam("t"), _JOINS.c.other == bindparam("o"), _JOINS.c.joined != bindparam("now_joined")))
-    .values(joined=bindparam("now_joined"))
-)
 
 
 class SmiTable:
-    """Keeps the table and the estate in step. The DSP and joinbridge write the same rows; each sees the other's at the next `sync`."""
+    """Keeps the table and the estate in step. The DSP and joinbridge write the same rows; each reads what the other wrote."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._mirror: dict[JoinPair, bool] = {}
+        insert = postgresql.insert(_JOINS) if engine.dialect.name == "postgresql" else sqlite.insert(_JOINS)
+        self._set = insert.on_conflict_do_update(index_elements=["target", "other"], set_={"joined": insert.excluded.joined})
 
     async def create(self) -> None:
         """Make the table, empty.
 
         Raises: InventoryError when the database cannot be reached.
         """
-        try:
-            async with self._engine.begin() as connection:
-                await connection.run_sync(_JOINS.drop, checkfirst=True)
-                await connection.run_sync(_JOINS.create)
-        except (SQLAlchemyError, OSError) as error:
-            raise InventoryError(f"the table of the simulated SMI cannot be made: {error}") from error
+        async with self._connection() as connection:
+            await connection.run_sync(_JOINS.drop, checkfirst=True)
+            await connection.run_sync(_JOINS.create)
 
-    async def sync(self, estate: Estate) -> None:
-        """Tell the estate what joinbridge corrected, and write what the DSP did; of two words on one pair the DSP's stands.
+    async def write(self, estate: Estate) -> None:
+        """Write what the DSP did since the last call. Its word stands: it comes from the device.
 
         Raises: InventoryError when the database cannot be reached; nothing is lost by that, the next call does it all.
         """
+        touched = sorted(estate.truth.smi_touched)
+        if not touched:
+            return
+        rows = [{"target": pair.target, "other": pair.other, "joined": estate.smi[pair]} for pair in touched]
+        async with self._connection() as connection:
+            await connection.execute(self._set, rows)
+        self._mirror.update((pair, estate.smi[pair]) for pair in touched)
+        estate.truth.smi_touched.clear()
+
+    async def read(self, estate: Estate) -> None:
+        """Tell the estate what joinbridge corrected.
+
+        Raises: InventoryError when the database cannot be reached; the next call tells it.
+        """
+        async with self._connection() as connection:
+            rows = (await connection.execute(select(_JOINS))).all()
+        for row in rows:
+            pair = JoinPair(DeviceId(row.target), DeviceId(row.other))
+            if self._mirror.get(pair, False) is not row.joined:
+                self._mirror[pair] = row.joined
+                estate.correct(pair, joined=row.joined)
+                estate.truth.smi_touched.discard(pair)  # it is in the table
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
         try:
             async with self._engine.begin() as connection:
-                rows = (await connection.execute(select(_JOINS))).all()
-                held = {JoinPair(DeviceId(row.target), DeviceId(row.other)): row.joined for row in rows}
-                corrected = [(pair, joined) for pair, joined in held.items() if self._mirror.get(pair) is not joined]
-                ours = {pair: joined for pair, joined in estate.smi.items() if self._mirror.get(pair) is not joined}
-                new = [{"target": p.target, "other": p.other, "joined": joined} for p, joined in ours.items() if p not in held]
-                changed = [{"t": p.target, "o": p.other, "now_joined": joined} for p, joined in ours.items() if p in held]
-                if new:
-                    await connection.execute(insert(_JOINS), new)
-                if changed:
-                    await connection.execute(_CHANGE, changed)
-        except IntegrityError:
-            return  # joinbridge made a row of ours meanwhile; the next call sees what it holds
+                yield connection
         except (SQLAlchemyError, OSError) as error:
             raise InventoryError(f"the simulated SMI cannot be reached: {error}") from error
-        for pair, joined in corrected:
-            if pair not in ours:
-                estate.correct(pair, joined=joined)
-        self._mirror = {**held, **ours}
 
 
 @asynccontextmanager

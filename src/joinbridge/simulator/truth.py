@@ -179,6 +179,7 @@ class Truth:
         self.corrections: list[Correction] = []
         self.joins: dict[JoinPair, Timeline] = {}
         self.smi: dict[JoinPair, Timeline] = {}
+        self.smi_touched: set[JoinPair] = set()  # since whoever keeps a copy of the SMI last emptied it
         self.smi_unaided: dict[JoinPair, Timeline] = {}
 
     def opened(self, attempt: AttemptTruth) -> None:
@@ -201,6 +202,7 @@ class Truth:
         """The SMI was set; `aided` when that would not have happened without joinbridge."""
         changed = _timeline(self.smi, pair).record(at, joined)
         if changed:
+            self.smi_touched.add(pair)
             self.tell({"target": pair.target, "other": pair.other, "inventory": joined, "aided": aided, "at": at.isoformat()})
         if not aided:
             _timeline(self.smi_unaided, pair).record(at, joined)

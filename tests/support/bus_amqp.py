@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Self
 from urllib.parse import urlsplit
@@ -13,18 +13,41 @@ from joinbridge.bus.amqp.connecting import AmqpBus, connect
 from joinbridge.bus.amqp.source import AmqpSource
 from joinbridge.bus.letters import from_delivery
 from joinbridge.config import Settings
+from joinbridge.errors import TransportError
 from joinbridge.ports import DeadLetter, Delivery, Publisher, Source
 from joinbridge.service.clock import SystemClock
-from support.bus import Features
+from support.bus import Features, alert
 from support.eventually import eventually
 from support.services import VirtualHost
+
+LONG = timedelta(seconds=60)  # real time, on a machine that does other things as well
 
 QUICK = {"publish_timeout": 2, "connect_timeout": 2, "connect_deadline": 30, "declare_estate": True}
 
 
-def settings_for(virtual_host: VirtualHost, *, url: str | None = None, **amqp: object) -> Settings:
+def settings_for(virtual_host: VirtualHost, **amqp: object) -> Settings:
     """Return settings that lead to `virtual_host`, with short waits; `amqp` are settings of that section."""
-    return Settings.model_validate({"amqp": {**QUICK, "url": url or virtual_host.url, **amqp}})
+    return Settings.model_validate({"amqp": {**QUICK, "url": virtual_host.url, **amqp}})
+
+
+def opened(virtual_host: VirtualHost, **amqp: object) -> AbstractAsyncContextManager[AmqpBus]:
+    """Connect to `virtual_host`."""
+    return connect(settings_for(virtual_host, **amqp), clock=SystemClock())
+
+
+async def close_connections(virtual_host: VirtualHost) -> None:
+    """Close every connection from the broker's side, once the broker lists them, which takes it some seconds."""
+    while not await asyncio.to_thread(virtual_host.close_connections):  # noqa: ASYNC110 - the broker tells nobody
+        await asyncio.sleep(0.1)
+
+
+async def waiting(bus: AmqpBus, queue: str) -> int:
+    """Return how many messages of `queue` wait to be handed over."""
+    channel = await bus._publishing.channel(confirms=False)
+    try:
+        return (await channel.queue_declare(queue, passive=True)).message_count or 0
+    finally:
+        await channel.close()
 
 
 class Proxy:
@@ -107,6 +130,54 @@ class Proxy:
                 await self._flowing.wait()
                 sink.write(octets)
                 await sink.drain()
+
+
+class Traffic:
+    """Messages that are published until they are confirmed, and consumed, committed to a set, and acknowledged.
+
+    Whatever happens meanwhile: what was confirmed was settled, once all is quiet.
+    """
+
+    def __init__(self, bus: AmqpBus) -> None:
+        self._bus = bus
+        self.confirmed: set[str] = set()
+        self.settled: set[str] = set()
+        self.refusals: list[TransportError] = []
+
+    async def publish(self, name: str, count: int, *, at_once: int = 20) -> None:
+        """Publish `count` messages, again and again until all are confirmed."""
+        names = [f"{name}-{number}" for number in range(count)]
+        for start in range(0, count, at_once):
+            batch = names[start : start + at_once]
+            while True:
+                try:
+                    await self._bus.publisher.publish([alert(body) for body in batch])
+                except TransportError as error:
+                    self.refusals.append(error)
+                    await asyncio.sleep(0.05)
+                else:
+                    break
+            self.confirmed.update(batch)
+
+    async def consume(self, source: Source) -> None:
+        """Receive, commit and acknowledge for ever."""
+        while True:
+            deliveries = await source.receive(50, timedelta(milliseconds=50))
+            self.settled.update(delivery.body.decode() for delivery in deliveries)
+            await source.ack(deliveries)
+
+    @asynccontextmanager
+    async def consuming(self, queue: str = "joinbridge.in") -> AsyncIterator[AmqpSource]:
+        """Consume `queue` meanwhile, and at the end wait until all is settled that was confirmed."""
+        async with self._bus.source(queue) as source:
+            task = asyncio.create_task(self.consume(source))
+            try:
+                yield source
+                await eventually(lambda: self.confirmed <= self.settled or task.done(), within=LONG)
+            finally:
+                task.cancel()
+                await asyncio.wait([task])
+            assert task.cancelled(), task.exception()
 
 
 class AmqpHarness:

@@ -23,7 +23,7 @@ from joinbridge.bus.amqp.outcome import close_quietly, transport_errors
 from joinbridge.bus.letters import to_publication
 from joinbridge.bus.topics import Binding, Origin, find_origin
 from joinbridge.core.ids import message_key
-from joinbridge.errors import TransportError
+from joinbridge.errors import ConfigError, TransportError
 from joinbridge.ports import Clock, DeadLetter, Delivery, Publisher
 
 FIRST_PREFETCH = 10
@@ -358,10 +358,18 @@ class AmqpSource:
                         await close_quietly(channel)
                         raise
         except TransportError as error:
-            if isinstance(error.__cause__, ChannelNotFoundEntity) and self._repair is not None:
-                await self._repair()
+            if isinstance(error.__cause__, ChannelNotFoundEntity):
+                await self._ask_again_for_the_queue()
             raise
         return consumption
+
+    async def _ask_again_for_the_queue(self) -> None:
+        """Raises: TransportError when it cannot be made: that may pass, as when the estate's exchanges are not back yet."""
+        try:
+            if self._repair is not None:
+                await self._repair()
+        except ConfigError as error:
+            raise TransportError(str(error)) from error
 
     def _failed(self, state: RetryCallState) -> None:
         self._health.failed_consumptions += 1

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, event, text
 
 from joinbridge.core.case import Case
 from joinbridge.core.ids import MessageKey
@@ -18,6 +19,7 @@ from joinbridge.service.clock import ManualClock
 from joinbridge.store.lines import Patience
 from joinbridge.store.opening import open_database
 from support import services
+from support.eventually import eventually
 from support.postgresql import fresh_database, frozen
 from support.records import NOON, attempt, audit_record, device, sighting
 from support.services import PostgreSql, Server
@@ -91,12 +93,28 @@ async def test_a_connection_ended_in_a_transaction_is_an_error_and_the_next_tran
     await works_as_if_nothing_had_been(one)
 
 
-async def test_connections_ended_while_nobody_uses_them_are_replaced_unseen(one: Instance, two: Instance) -> None:
+@pytest.fixture
+def connections() -> Iterator[list[Any]]:
+    """The driver's connections, as they are made."""
+    made: list[Any] = []  # Any: asyncpg has no types
+
+    def connected(connection: Any, _: object) -> None:
+        made.append(connection.driver_connection)
+
+    event.listen(Engine, "connect", connected)
+    yield made
+    event.remove(Engine, "connect", connected)
+
+
+async def test_connections_that_the_server_has_ended_are_replaced_unseen(connections: list[Any], one: Instance, two: Instance) -> None:
     await asyncio.gather(*(one.store.watched() for _ in range(3)))
+    of_one = list(connections)
 
     await end_backends(two)
+    await eventually(lambda: all(connection.is_closed() for connection in of_one))
 
     await works_as_if_nothing_had_been(one)
+    assert len(of_one) >= 3
 
 
 async def test_a_server_that_dies_in_a_transaction_is_an_error_and_after_its_restart_all_works(one: Instance, server: Server) -> None:

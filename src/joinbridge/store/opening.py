@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, Engine, ExceptionContext, NullPool, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from joinbridge.errors import ConfigError, StoreError
 from joinbridge.store.database import Database
@@ -26,7 +26,10 @@ BUSY_TIMEOUT = timedelta(seconds=5)
 """How long one process waits for another that writes to the same SQLite file. A batch takes it for some milliseconds."""
 
 PATIENCE = Patience()
-"""For a service. An upgrade of a large database wants more."""
+"""For a service."""
+
+UPGRADE_PATIENCE = Patience(work=timedelta(hours=2), idle=timedelta(hours=2))
+"""For an upgrade: the tables may be large, and another instance may be at it already."""
 
 POOL_SIZE = 10
 """Most connections of one instance to PostgreSQL."""
@@ -91,7 +94,7 @@ def _postgresql(stack: AsyncExitStack, url: URL, patience: Patience) -> Database
         # One for each intake, and for the deadlines, the relay and whoever reads; a server has a hundred for everybody.
         pool_size=POOL_SIZE,
         max_overflow=0,
-        pool_pre_ping=True,  # after a restart of the server the first to ask gets a new connection, not an error for each old one
+        pool_use_lifo=True,  # as few as are needed stay busy
         connect_args={
             "timeout": patience.connect.total_seconds(),
             "server_settings": {
@@ -102,6 +105,7 @@ def _postgresql(stack: AsyncExitStack, url: URL, patience: Patience) -> Database
             },
         },
     )
+    _pass_by_closed(engine.sync_engine)
     # To close takes leave of the server and waits for its answer, for ever if need be; to terminate gives it two seconds.
     engine.dialect.do_close = engine.dialect.do_terminate  # type: ignore[method-assign]
     stack.push_async_callback(engine.dispose)
@@ -110,6 +114,21 @@ def _postgresql(stack: AsyncExitStack, url: URL, patience: Patience) -> Database
         writer=PoolLine(engine, write=True, patience=patience),
         reader=PoolLine(engine, write=False, patience=patience),
     )
+
+
+def _pass_by_closed(engine: Engine) -> None:
+    """Have the pool hand out no connection that the server has ended, as a restart ends all of them.
+
+    The driver knows without asking; SQLAlchemy's pre-ping asks, in three trips to the server before every transaction. A connection that is
+    silently dead is found by who uses it, within their patience.
+    """
+
+    @event.listens_for(engine, "checkout")
+    def borrowed(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
+        # Any: the driver's own connection is behind the one that SQLAlchemy adapts.
+        adapted: Any = connection
+        if adapted.driver_connection.is_closed():
+            raise DisconnectionError("the server has ended the connection")
 
 
 def _milliseconds(duration: timedelta) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from joinbridge.store.audit_log import AuditLog
-from joinbridge.store.opening import open_database
+from joinbridge.store.opening import UPGRADE_PATIENCE, open_database
 from joinbridge.store.records import Records
 from joinbridge.store.schema import current_revision, require_current, upgrade
 
@@ -35,7 +35,7 @@ async def upgrade_database(database_url: str) -> tuple[str | None, str | None]:
 
     Raises: ConfigError when a newer version made the database; StoreError when it cannot be opened.
     """
-    async with open_database(database_url) as database:
+    async with open_database(database_url, patience=UPGRADE_PATIENCE) as database:
         before = await current_revision(database)
         await upgrade(database)
         return before, await current_revision(database)

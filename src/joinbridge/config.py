@@ -376,12 +376,17 @@ def _variables(environment: Mapping[str, str]) -> Mapping[Place, str]:
     for variable in sorted(environment, key=lambda name: (not name.endswith(_FILE), name)):
         if not variable.startswith(_PREFIX) or variable == CONFIG_VARIABLE:
             continue
-        place = _place(variable.removesuffix(_FILE))
+        place = _place(variable.removesuffix(_FILE) if _names_file(variable) else variable)
         if place[0] in Settings.model_fields:
             found[place] = variable
         elif (right := meant.get(_spelt(variable.removesuffix(_FILE)))) is not None:
             raise ConfigError(f"{variable}: there is no such setting; did you mean {right}?")
     return found
+
+
+def _names_file(variable: str) -> bool:
+    """Return whether `variable` names a file that holds a value, rather than set one of the settings that end in the same word."""
+    return variable.endswith(_FILE) and _place(variable) not in set(_places())
 
 
 def _place(variable: str) -> Place:
@@ -407,7 +412,7 @@ def _places() -> Iterator[Place]:
 
 
 def _value(variable: str, text: str) -> str:
-    if not variable.endswith(_FILE):
+    if not _names_file(variable):
         return text
     try:
         return Path(text).read_text(encoding="utf-8").strip()

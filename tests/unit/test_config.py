@@ -282,6 +282,17 @@ class TestComplaints:
             Settings.model_validate({"batch": {"wait": 0}})
 
 
+def test_a_setting_whose_own_name_ends_in_file_is_set_as_any_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    held.write_text("/of/the/secret.pem")
+    monkeypatch.setenv("JOINBRIDGE_AMQP__CA_FILE", "/etc/ca.pem")
+    monkeypatch.setenv("JOINBRIDGE_AMQP__KEY_FILE_FILE", str(held))
+
+    amqp = load().amqp
+
+    assert (amqp.ca_file, amqp.key_file) == (Path("/etc/ca.pem"), Path("/of/the/secret.pem"))
+
+
 class TestPolicy:
     # What the engine decides by and nobody sets: it is made of others, or is the code's own.
     INTERNAL: frozenset[str] = frozenset()

@@ -25,7 +25,7 @@ ANSWER_TIMEOUT_S = 10.0
 
 Operation = Callable[[AbstractChannel], Awaitable[object]]
 
-_REASON = re.compile(r"[A-Z_]{4,} - (?P<words>.*?)['\"]?$", re.DOTALL)
+_REASON = re.compile(r"(?P<quote>['\"]?)[A-Z_]{4,} - (?P<words>.*)(?P=quote)$", re.DOTALL)
 
 
 async def declare(link: Link, wanted: Topology, *, estate: bool) -> None:
@@ -158,7 +158,9 @@ async def _queue_there(link: Link, queue: Queue) -> list[Finding]:
     if bare is None:
         detail = f"it was declared without its limits; a policy has to set {_listed(queue.limits)}"
         return [Finding(Severity.WARNING, what, detail, f"rabbitmqctl list_queues name effective_policy_definition, or {declared}")]
-    return [_refused(what, whole, f"drain and delete it, then {declared}")]
+    # Either differs in the first thing that the broker looked at; what no policy can mend matters more.
+    telling = bare if any(f"'{name}'" in str(bare) for name in queue.essence) else whole
+    return [_refused(what, telling, f"drain and delete it, then {declared}")]
 
 
 async def _bound(link: Link, tie: Tie) -> list[Finding]:

@@ -224,3 +224,19 @@ async def test_statements_are_the_same_however_much_there_is_so_that_each_is_pre
         return sent
 
     assert await sent_for("few", 5) == await sent_for("many", 500)
+
+
+async def test_the_server_prepares_nothing_more_for_a_batch_of_another_size(one: Instance) -> None:
+    async def prepared() -> int:
+        # The pool lends what was given back last: this is the connection that the batches used.
+        return await one.database.write(
+            lambda connection: connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one()
+        )
+
+    await count_up(one, [device(1000 + n) for n in range(5)], "first")
+    await prepared()
+    before = await prepared()
+
+    await count_up(one, [device(1000 + n) for n in range(500)], "second")
+
+    assert await prepared() == before > 10

@@ -43,6 +43,11 @@ async def reaching(patience: timedelta) -> AsyncIterator[None]:
         raise InventoryError(f"the inventory's database says: {getattr(error, 'orig', None) or error}") from error
     except OSError as error:  # a driver that cannot connect does not wrap it; a timeout is one too, and says nothing
         raise InventoryError(f"the inventory's database cannot be reached: {str(error) or 'it did not answer in time'}") from error
+    except Exception as error:
+        # asyncpg has exceptions that not every SQLAlchemy knows, in a connection that broke at the wrong moment.
+        if not type(error).__module__.startswith("asyncpg."):
+            raise
+        raise InventoryError(f"the inventory's driver says: {error}") from error
 
 
 def _engine(url: URL) -> AsyncEngine:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from joinbridge.errors import ConfigError, InventoryConflictError, InventoryError
 from joinbridge.inventory.memory import MemoryInventory
+from joinbridge.inventory.reaching import PATIENCE, reaching
 from joinbridge.inventory.sql import InventoryTable, SqlInventory, open_inventory
 from support.records import pair_of
 
@@ -104,6 +105,20 @@ async def test_a_server_that_refuses_is_an_error_of_the_inventory() -> None:
     inventory = SqlInventory(Refusing(), InventoryTable())  # type: ignore[arg-type]  # the one method that is used
     with pytest.raises(InventoryError, match="cannot be reached"):
         await inventory.joined([PAIR])
+
+
+async def test_whatever_its_driver_raises_is_an_error_of_the_inventory() -> None:
+    class UnknownError(Exception):
+        """An exception of asyncpg's that SQLAlchemy does not know."""
+
+    UnknownError.__module__ = "asyncpg.exceptions._base"
+
+    with pytest.raises(InventoryError, match="protocol"):
+        async with reaching(PATIENCE):
+            raise UnknownError("unknown protocol state 3")
+    with pytest.raises(KeyError):
+        async with reaching(PATIENCE):
+            raise KeyError("a mistake of ours")
 
 
 async def test_an_inventory_in_memory_can_start_with_what_it_is_to_hold() -> None:

@@ -114,6 +114,7 @@ class TestABrokerThatGoesAway:
             await estate.publish([alert(str(number)) for number in range(3)])
             held = await collect(source, 3)
             await source.ack(held[:1])
+            await answered(source)
 
             await asyncio.to_thread(mortal.server.stop)
             await eventually(lambda: source.health.losses)
@@ -166,6 +167,16 @@ class TestABrokerThatGoesAway:
 
             assert bodies(await collect(source, 1)) == ["x"]
             assert source.health.sessions_lost == 0  # there was none to lose
+
+    async def test_is_not_taken_for_one_that_has_nothing_to_say(self, mortal: Mosquitto) -> None:
+        estate = Estate(mortal, connect_timeout=1)
+        with frozen(mortal):
+            async with estate.source() as source:
+                with pytest.raises(TransportError, match="not connected to the MQTT broker"):
+                    await source.receive(10, BRIEF)
+
+        async with estate.consuming() as source:
+            assert await silent(source)
 
     async def test_an_acknowledgement_from_before_never_settles_another_message(self, mortal: Mosquitto) -> None:
         # A broker that forgot counts its packets from 1 again: the new message has the identifier of the old one.
@@ -444,6 +455,13 @@ async def packet(reader: asyncio.StreamReader) -> bytes:
         [octet] = await reader.readexactly(1)
         size, shift, more = size + ((octet & 0x7F) << shift), shift + 7, octet >= 0x80
     return await reader.readexactly(size)
+
+
+async def answered(source: MqttSource) -> None:
+    """Return when the broker has read all that `source` sent: it answers in order."""
+    connection = source._connection
+    assert connection is not None
+    await connection.subscribe([pattern.filter for pattern in source._patterns])
 
 
 async def reconnected(source: MqttSource) -> None:

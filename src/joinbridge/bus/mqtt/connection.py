@@ -32,6 +32,7 @@ from joinbridge.ports import Clock
 _TAKEN_OVER = 0x8E  # MQTT 5, 3.14.2.1: another client connected with our identifier
 _REFUSED = 0x80  # reason codes from here on say no
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
+_LONGEST_KEEPALIVE_S = 65535  # two octets
 _SUBSCRIBE_TIMEOUT_S = 30.0  # the answer may stand behind a whole window of the session's backlog
 
 
@@ -237,7 +238,8 @@ async def _client(settings: Mqtt, window: int) -> aiomqtt.Client:
         # aiomqtt's default wipes the session's backlog at each start of the process.
         clean_start=False,
         properties=properties,
-        keepalive=int(settings.keepalive.total_seconds()),
+        # 0 would turn it off.
+        keepalive=min(max(1, round(settings.keepalive.total_seconds())), _LONGEST_KEEPALIVE_S),
         timeout=settings.connect_timeout.total_seconds(),
         tls_context=await asyncio.to_thread(_tls, settings) if where.tls else None,
         # Otherwise each PUBACK may wait 40 ms for the one before it.

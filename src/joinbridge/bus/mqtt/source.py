@@ -113,7 +113,8 @@ class MqttSource:
 
         While a whole window is unsettled none come. Cancelling loses nothing.
 
-        Raises: TransportError when nothing is there and an attempt to connect failed since the last call.
+        Raises: TransportError when nothing came and the subscription does not stand, or an attempt to connect failed since the last
+        call: the silence of a broker that is away does not mean that nothing waits there.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, wait.total_seconds())):
@@ -122,6 +123,9 @@ class MqttSource:
         taken = self._take(limit)
         if not taken:
             self._complain()
+            if not self._subscribed.is_set():
+                why = f": {self.health.last_error}" if self.health.last_error else ""
+                raise TransportError(f"not connected to the MQTT broker{why}; trying on")
         return taken
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
@@ -244,7 +248,8 @@ class MqttSource:
             self._connection = connection
             try:
                 await self._subscribe(connection)
-                self._lost(await connection.lost)
+                # Shielded: cancelling it would look like the loss that closing in order waits for.
+                self._lost(await asyncio.shield(connection.lost))
             finally:
                 self._abandon()
 

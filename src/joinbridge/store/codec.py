@@ -16,7 +16,7 @@ from pydantic_core import PydanticSerializationError
 from joinbridge.core.effects import Effect, PublishEvent
 from joinbridge.core.facts import Fact
 from joinbridge.core.pair import PairState
-from joinbridge.errors import StoreError
+from joinbridge.errors import StoreError, StoreRefusedError
 
 T = TypeVar("T")
 
@@ -27,12 +27,12 @@ PAIR_EVENT = "PublishEvent.pair"
 def encode(value: object) -> str:
     """Return `value`, a dataclass of the core, as JSON text.
 
-    Raises: StoreError when it holds text that is not Unicode.
+    Raises: StoreRefusedError when it holds text that is not Unicode.
     """
     try:
         return _adapter(type(value)).dump_json(value).decode()
     except PydanticSerializationError as error:
-        raise StoreError(f"a {type(value).__name__} cannot be written: {error}") from error
+        raise StoreRefusedError(f"a {type(value).__name__} cannot be written: {error}") from error
 
 
 def decode(cls: type[T], text: str) -> T:

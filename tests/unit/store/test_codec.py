@@ -8,7 +8,7 @@ from joinbridge.core.attempt import AttemptState, JoinAttempt
 from joinbridge.core.effects import PublishEvent
 from joinbridge.core.facts import DeviceRetired
 from joinbridge.core.pair import PairState
-from joinbridge.errors import StoreError
+from joinbridge.errors import StoreError, StoreRefusedError
 from joinbridge.store import codec
 from support.records import NOON, attempt, event, pair_of, request, sighting, update
 
@@ -42,8 +42,8 @@ def test_text_that_is_something_else_is_an_error_of_the_store(text: str) -> None
         codec.decode(JoinAttempt, text)
 
 
-def test_text_that_is_not_unicode_is_an_error_of_the_store() -> None:
-    with pytest.raises(StoreError, match="DeviceRetired"):
+def test_text_that_is_not_unicode_is_refused_for_good() -> None:
+    with pytest.raises(StoreRefusedError, match="DeviceRetired"):
         codec.encode(DeviceRetired(device=pair_of().target, reason="\ud800"))
 
 

@@ -22,7 +22,8 @@ def _all(dialect: str) -> dict[str, ClauseElement]:
     return {
         **vars(Statements(dialect)),
         "lease": outbox._lease(),
-        "settle": outbox._settle(dialect),
+        "settle": outbox._settle(dialect, outbox.EffectStatus.DONE),
+        "pairs of": outbox._pairs_of(dialect),
         "postpone": outbox._postpone(),
     }
 

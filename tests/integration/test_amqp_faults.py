@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import pytest
 
+from joinbridge.bus.amqp import watchdog
 from joinbridge.bus.amqp.connecting import AmqpBus
 from joinbridge.bus.amqp.source import FIRST_PREFETCH
 from joinbridge.errors import TransportError
@@ -201,8 +202,8 @@ class TestLosingTheConsumer:
             for _ in range(3):
                 before = len(traffic.settled)
                 await eventually(lambda before=before: len(traffic.settled) > before and source.consuming, within=LONG)  # type: ignore[misc]
-                assert source._current is not None
-                await source._current.channel.basic_ack(1 << 30)  # a tag that the broker never gave: 406
+                assert source._consumer.current is not None
+                await source._consumer.current.channel.basic_ack(1 << 30)  # a tag that the broker never gave: 406
 
         assert traffic.settled == traffic.confirmed
         assert bus.health.consumptions >= 3
@@ -210,8 +211,8 @@ class TestLosingTheConsumer:
 
     async def test_a_consumer_that_is_dead_without_knowing_it_is_revived(self, bus: AmqpBus) -> None:
         async with bus.source(INTAKE) as source:
-            assert source._current is not None
-            source._current.channel.consumers.clear()  # type: ignore[attr-defined]  # the driver's; its interface does not tell
+            assert source._consumer.current is not None
+            source._consumer.current.channel.consumers.clear()  # type: ignore[attr-defined]  # the driver's; its interface does not tell
 
             await bus._watchdog.look()
             await eventually(lambda: source.consuming)
@@ -222,9 +223,9 @@ class TestLosingTheConsumer:
 
     async def test_a_consumer_that_fails_for_good_ends_the_watch_and_is_no_longer_silent(self, bus: AmqpBus) -> None:
         async with bus.source(INTAKE) as source:
-            assert source._supervisor is not None
-            source._supervisor.cancel()
-            await asyncio.wait([source._supervisor])
+            assert source._consumer._supervisor is not None
+            source._consumer._supervisor.cancel()
+            await asyncio.wait([source._consumer._supervisor])
 
             with pytest.raises(TransportError, match=r"joinbridge\.in"):
                 await bus.watch()
@@ -235,8 +236,8 @@ class TestLosingTheConsumer:
         async with bus.source(INTAKE) as source:
             await bus.publisher.publish([alert("lost"), alert("next")])
             await eventually(lambda: source.buffered == 2)
-            assert source._current is not None
-            source._current.buffer.popleft()
+            assert source._consumer.current is not None
+            source._consumer.current.buffer.popleft()
 
             await source.ack(await source.receive(10, timedelta(0)))
 
@@ -247,9 +248,9 @@ class TestLosingTheConsumer:
         async with bus.source(INTAKE) as source:
             await bus.publisher.publish([alert("x")])
             held = await collect(source, 1)
-            assert source._current is not None
+            assert source._consumer.current is not None
             # The broker's closing frame has been read, and nobody has been told yet.
-            source._current.channel._Channel__close_event.set()  # type: ignore[attr-defined]  # no other way into that moment
+            source._consumer.current.channel._Channel__close_event.set()  # type: ignore[attr-defined]  # no other way into that moment
 
             await source.ack(held)
             assert (bus.health.failed_acks, bus.health.acknowledged) == (1, 0)
@@ -265,6 +266,53 @@ class TestLosingTheConsumer:
             await bus.publisher.publish([alert("y")])
 
             assert bodies(await collect(source, 2)) == ["x", "y"]
+
+
+class TestTheWatchdog:
+    async def test_a_connection_on_which_nothing_is_confirmed_any_more_is_given_up(
+        self, virtual_host: VirtualHost, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(watchdog, "STUCK_S", 0.0)
+        async with Proxy(virtual_host.url) as proxy, opened(virtual_host, url=proxy.url, publish_timeout=1) as bus:
+            await bus.publisher.publish([alert("before")])
+            proxy.freeze()
+            with pytest.raises(TransportError, match="no answer in time"):
+                await bus.publisher.publish([alert("during")])
+
+            await bus._watchdog.look()
+            assert not bus.measure().publishing_connected
+            proxy.thaw()
+            await eventually(lambda: bus.measure().publishing_connected, within=LONG)
+            await bus.publisher.publish([alert("after")])
+
+            assert bus.health.dropped_connections == 1
+
+    async def test_a_connection_that_stays_away_ends_the_watch(self, virtual_host: VirtualHost, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(watchdog, "LOST_S", 0.2)
+        monkeypatch.setattr(watchdog, "PERIOD_S", 0.05)
+        async with Proxy(virtual_host.url) as proxy, opened(virtual_host, url=proxy.url) as bus:
+            watching = asyncio.create_task(bus.watch())
+            await eventually(lambda: bus.health.publishing_connected)
+            proxy.refusing = True
+            await proxy.cut()
+
+            with pytest.raises(TransportError, match="has been away for"):
+                async with asyncio.timeout(LONG.total_seconds()):
+                    await watching
+
+    async def test_it_knows_how_much_is_on_its_way(self, bus: AmqpBus) -> None:
+        async with bus.source(INTAKE) as source:
+            await bus.publisher.publish([alert(str(number)) for number in range(5)])
+            await eventually(lambda: source.buffered == 5)
+            held = await source.receive(2, timedelta(0))
+
+            health = bus.measure()
+            assert (health.consumers, health.buffered, health.unsettled) == (1, 3, 2)
+            assert 0 <= health.oldest_unsettled_s < LONG.total_seconds()
+
+            await source.ack(held)
+            assert bus.measure().unsettled == 0
+        assert bus.measure().consumers == 0
 
 
 class TestHandingOver:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from joinbridge.bus.amqp.connecting import AmqpBus, connect
@@ -59,7 +59,7 @@ class Proxy:
         assert parts.port is not None
         self._target = parts
         self._host, self._port = parts.hostname, parts.port
-        self._links: set[asyncio.Task[None]] = set()
+        self._links: dict[asyncio.Task[None], asyncio.Event] = {}
         self._flowing = asyncio.Event()
         self._flowing.set()
         self.refusing = False
@@ -75,10 +75,10 @@ class Proxy:
 
     async def cut(self) -> None:
         """Cut all connections."""
-        links = list(self._links)
-        for link in links:
-            link.cancel()
-        await asyncio.gather(*links, return_exceptions=True)
+        links = dict(self._links)
+        for cut in links.values():
+            cut.set()
+        await asyncio.gather(*links)
 
     def freeze(self) -> None:
         """Let nothing through, without a word."""
@@ -99,30 +99,28 @@ class Proxy:
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        link = asyncio.create_task(self._link(reader, writer))
-        self._links.add(link)
-        link.add_done_callback(self._links.discard)
+        cut = asyncio.Event()
+        link = asyncio.create_task(self._link(reader, writer, cut))
+        self._links[link] = cut
+        link.add_done_callback(self._links.pop)
 
-    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far: asyncio.StreamWriter | None = None
-        try:
-            if self.refusing:
-                return
-            far_reader, far = await asyncio.open_connection(self._host, self._port)
-            there = asyncio.create_task(self._pump(reader, far))
-            back = asyncio.create_task(self._pump(far_reader, writer))
-            try:
-                await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                there.cancel()
-                back.cancel()
-                await asyncio.gather(there, back, return_exceptions=True)
-        finally:
-            for side in (writer, far):
-                if side is not None:
-                    side.transport.abort()
-                    with suppress(OSError):
-                        await side.wait_closed()
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, cut: asyncio.Event) -> None:
+        """Pass everything on in both directions until a side closes, or it is cut. Never cancelled: half an opened socket would be left."""
+        sides = [writer]
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(cut.wait())]  # Any: whatever they return
+        with suppress(OSError):
+            if not self.refusing:
+                far_reader, far = await asyncio.open_connection(self._host, self._port)
+                sides.append(far)
+                tasks += [asyncio.create_task(self._pump(reader, far)), asyncio.create_task(self._pump(far_reader, writer))]
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for side in sides:
+            side.transport.abort()
+            with suppress(OSError):
+                await side.wait_closed()
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -200,9 +198,9 @@ class AmqpHarness:
     async def lose(self, source: Source) -> None:
         assert isinstance(source, AmqpSource)
         lives = self._bus.health.consumptions
-        if source._current is not None:
+        if source._consumer.current is not None:
             # The broker answers in order, so it has read every acknowledgement by then.
-            await source._current.channel.basic_qos(prefetch_count=1)
+            await source._consumer.current.channel.basic_qos(prefetch_count=1)
         await self._proxy.cut()
         await eventually(lambda: self._bus.health.consumptions > lives and source.consuming, within=timedelta(seconds=20))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
@@ -65,17 +66,18 @@ class Consumption:
         if not self.proven.done():
             self.proven.set_result(None)
 
-    def take(self) -> DeliveredMessage | None:
+    def take(self) -> tuple[Basic.Deliver, DeliveredMessage] | None:
         """Return the next message, or None, and the consumption ended, when one before it is missing.
 
         Tags of a channel run without gaps. One that the driver lost would be settled together with its neighbours.
         """
         message = self.buffer.popleft()
-        if message.delivery_tag != self._next:
+        frame = cast("Basic.Deliver", message.delivery)  # a consumer is sent nothing else
+        if frame.delivery_tag != self._next:
             self.end(f"delivery {self._next} never came")
             return None
         self._next += 1
-        return message
+        return frame, message
 
     @property
     def healthy(self) -> bool:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 
 from aio_pika import RobustConnection
 from aio_pika.connection import make_url
-from aio_pika.exceptions import AuthenticationError, ProbableAuthenticationError
+from aio_pika.exceptions import AMQPConnectionError, AuthenticationError, ProbableAuthenticationError
 from aiormq.abc import AbstractChannel
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
@@ -129,8 +129,10 @@ async def _connect(settings: Amqp, context: ssl.SSLContext | None, name: str) ->
                 await connection.connect(timeout=settings.connect_timeout.total_seconds())
             except (AuthenticationError, ProbableAuthenticationError) as error:
                 raise ConfigError(f"amqp.url: the broker at {url.host}:{url.port} refuses the user: {error}") from error
-            except ssl.SSLCertVerificationError as error:
-                raise ConfigError(f"amqp.ca_file: the certificate of {url.host}:{url.port} does not verify: {error}") from error
+            except AMQPConnectionError as error:
+                if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                    raise ConfigError(f"amqp.ca_file: the certificate of {url.host}:{url.port} does not verify: {error}") from error
+                raise
     except BaseException:
         await _close(connection)
         raise

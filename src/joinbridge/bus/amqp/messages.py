@@ -35,21 +35,21 @@ _ARRIVED_MS = "timestamp_in_ms"
 """Where a broker that is configured to notes when a message arrived at it, in milliseconds."""
 
 
-def to_delivery(message: DeliveredMessage, *, tag: int, origin: Origin, now: datetime) -> Delivery:
-    """Return `message` as the delivery `tag`; `now` is its time where neither the publisher nor the broker gave it one."""
-    frame, properties = message.delivery, message.header.properties
+def to_delivery(frame: Basic.Deliver, message: DeliveredMessage, *, tag: int, origin: Origin, now: datetime) -> Delivery:
+    """Return what came in `frame` as the delivery `tag`; `now` is its time where neither the publisher nor the broker gave it one."""
+    properties = message.header.properties
     headers: FieldTable = properties.headers or {}
     return Delivery(
         body=message.body,
         source=origin.source,
-        route=getattr(frame, "routing_key", "") or "",
+        route=frame.routing_key or "",
         at=_time(properties.timestamp, headers, now),
         content_type=properties.content_type or "application/octet-stream",
         region=origin.region,
-        redelivered=bool(getattr(frame, "redelivered", False)),
+        redelivered=bool(frame.redelivered),
         tag=tag,
         key=properties.message_id or "",
-        attempts=1 + _earlier(headers, frame),
+        attempts=1 + _earlier(headers, redelivered=bool(frame.redelivered)),
         headers=_texts(headers) if headers else _NO_HEADERS,
     )
 
@@ -66,7 +66,7 @@ def to_properties(publication: Publication, now: datetime) -> Basic.Properties:
 
 
 def _time(published: datetime | None, headers: FieldTable, now: datetime) -> datetime:
-    arrived = headers.get(_ARRIVED_MS) if headers else None
+    arrived = headers.get(_ARRIVED_MS)
     if isinstance(arrived, int):
         precise = datetime.fromtimestamp(arrived / 1000, UTC)
         # A broker may also stamp the whole second where the publisher gave none; its milliseconds say the same more precisely.
@@ -75,13 +75,13 @@ def _time(published: datetime | None, headers: FieldTable, now: datetime) -> dat
     return published or now
 
 
-def _earlier(headers: FieldTable, frame: object) -> int:
+def _earlier(headers: FieldTable, *, redelivered: bool) -> int:
     """Return how often the message was handed over before, as far as the broker knows."""
     for name in ("x-acquired-count", "x-delivery-count"):  # the first counts all, where there is one
-        count = headers.get(name) if headers else None
+        count = headers.get(name)
         if isinstance(count, int):
             return count
-    return 1 if getattr(frame, "redelivered", False) else 0
+    return int(redelivered)
 
 
 def _texts(headers: FieldTable) -> Mapping[str, str]:

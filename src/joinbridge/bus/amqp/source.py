@@ -10,30 +10,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from aiormq.exceptions import ChannelNotFoundEntity
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
-
-from joinbridge.bus.amqp.consumption import CANCELLED, Consumption
+from joinbridge.bus.amqp.consumer import ANSWER_TIMEOUT_S, Consumer
+from joinbridge.bus.amqp.consumption import Consumption
 from joinbridge.bus.amqp.health import AmqpHealth
 from joinbridge.bus.amqp.link import Link
 from joinbridge.bus.amqp.messages import to_delivery
-from joinbridge.bus.amqp.outcome import close_quietly, transport_errors
+from joinbridge.bus.amqp.outcome import transport_errors
 from joinbridge.bus.letters import to_publication
 from joinbridge.bus.topics import Binding, Origin, find_origin
 from joinbridge.core.ids import message_key
-from joinbridge.errors import ConfigError, TransportError
+from joinbridge.errors import TransportError
 from joinbridge.ports import Clock, DeadLetter, Delivery, Publisher
 
 FIRST_PREFETCH = 10
 """So many deliveries are at risk when one of them takes the process down each time; the broker counts that against all it had sent."""
 
-FRUITFUL_S = 60.0
-"""A consumption that lived so long, or settled anything, was no failure, whatever ended it."""
-
-LONGEST_PAUSE_S = 60.0
-ANSWER_TIMEOUT_S = 10.0
 _REMEMBERED = 10_000
 _NUMBER_SHIFT = 40  # a channel would need days at a million deliveries a second to use that many tags
 
@@ -70,18 +63,24 @@ class AmqpSource:
         repair: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._what = consuming
-        self._link = link
         self._publisher = publisher
         self._clock = clock
         self._health = health
-        self._repair = repair
         self._origin = lru_cache(maxsize=4096)(self._find_origin)
         self._arrived = asyncio.Event()
-        self._current: Consumption | None = None
+        self._consumer = Consumer(
+            consuming.queue,
+            link=link,
+            health=health,
+            prefetch=consuming.prefetch,
+            first=consuming.first_prefetch,
+            on_change=self._arrived.set,
+            repair=repair,
+        )
+        self._from: Consumption | None = None
         self._held: dict[int, _Held] = {}
         self._returned: deque[_Held] = deque()
         self._first_seen: dict[str, datetime] = {}
-        self._supervisor: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
@@ -113,17 +112,11 @@ class AmqpSource:
     @property
     def failure(self) -> BaseException | None:
         """What ended the consumer for good; None while it goes on."""
-        if self._closed or self._supervisor is None or not self._supervisor.done():
-            return None
-        return asyncio.CancelledError() if self._supervisor.cancelled() else self._supervisor.exception()
+        return None if self._closed else self._consumer.failure
 
     def revive(self) -> bool:
-        """End a consumption that is over without having noticed, so that another begins; return whether there was one."""
-        current = self._living()
-        if current is None or current.healthy:
-            return False
-        self._end("it was dead and had not noticed")
-        return True
+        """Start again if the consumer is dead without having noticed; return whether it was."""
+        return self._consumer.revive()
 
     async def receive(self, limit: int, wait: timedelta) -> Sequence[Delivery]:
         """Return up to `limit` deliveries as soon as no more of them come, at the latest after `wait`; empty when none came.
@@ -170,7 +163,8 @@ class AmqpSource:
 
     async def requeue(self, deliveries: Sequence[Delivery]) -> None:
         """Keep deliveries, to be handed over again; what has been kept too long goes back to the broker with all that is unsettled."""
-        if self._living() is None:
+        current = self._living()
+        if current is None:
             self._health.late_settlements += len(deliveries)
             return
         back = [held for delivery in deliveries if (held := self._held.pop(delivery.tag, None)) is not None]
@@ -178,10 +172,10 @@ class AmqpSource:
         self._health.requeued += len(back)
         for held in sorted(back, key=lambda one: one.delivery.tag, reverse=True):
             again = replace(held.delivery, redelivered=True, attempts=held.delivery.attempts + 1)
-            self._returned.appendleft(replace(held, delivery=again))
+            self._returned.appendleft(held._replace(delivery=again))
         if any(self._clock.now() - held.since > self._what.hold for held in back):
             self._health.held_too_long += 1
-            self._end(f"deliveries were not settled within {self._what.hold}")
+            current.end(f"deliveries were not settled within {self._what.hold}")
         self._arrived.set()
 
     async def reject(self, delivery: Delivery, reason: str, offset: int | None) -> None:
@@ -200,20 +194,14 @@ class AmqpSource:
         await self.ack([delivery])
 
     async def __aenter__(self) -> Self:
-        """Start to consume. Raises: TransportError when the queue is not there, or does not answer."""
-        self._current = first = await self._open_consumption()
-        self._supervisor = asyncio.create_task(self._supervise(first), name=f"consumer of {self._what.queue}")
+        """Start to consume. Raises: TransportError when the queue is not there, or the broker does not answer."""
+        await self._consumer.start()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self._closed = True
         self._arrived.set()
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
-        if (current := self._current) is not None:  # cancelled before it had begun
-            self._forget(current)
-            await current.close()
+        await self._consumer.stop()
 
     def _waiting(self) -> int:
         current = self._living()
@@ -236,22 +224,18 @@ class AmqpSource:
         if current is None:
             return taken
         while self._returned and len(taken) < limit:
-            held = replace(self._returned.popleft(), latest=now)
+            held = self._returned.popleft()._replace(latest=now)
             self._held[held.delivery.tag] = held
             taken.append(held.delivery)
         base = current.number << _NUMBER_SHIFT
         for _ in range(min(limit - len(taken), len(current.buffer))):
-            message = current.take()
-            if message is None:
+            came = current.take()
+            if came is None:
                 self._health.gaps += 1
                 return []
-            frame = message.delivery
-            delivery = to_delivery(
-                message,
-                tag=base | (message.delivery_tag or 0),
-                origin=self._origin(getattr(frame, "exchange", "") or "", getattr(frame, "routing_key", "") or ""),
-                now=now,
-            )
+            frame, message = came
+            origin = self._origin(frame.exchange or "", frame.routing_key or "")
+            delivery = to_delivery(frame, message, tag=base | (frame.delivery_tag or 0), origin=origin, now=now)
             self._held[delivery.tag] = _Held(delivery, now, now)
             self._health.redelivered += delivery.redelivered
             taken.append(delivery)
@@ -272,113 +256,29 @@ class AmqpSource:
         yield from (held.delivery.tag for held in self._returned)
 
     def _living(self) -> Consumption | None:
-        """Return the consumption that deliveries are handed out of; what was handed out of one that ended is forgotten."""
-        current = self._current
-        if current is not None and current.ended.done():
-            self._forget(current)
-            return None
+        """Return the consumption that goes on, if one does; what was handed over before it began is forgotten."""
+        current = self._consumer.current
+        if current is not self._from:
+            self._forget()
+            self._from = current
         return current
 
-    def _forget(self, over: Consumption) -> None:
+    def _forget(self) -> None:
         unsettled = [*self._held.values(), *self._returned]
-        self._health.stale_dropped += len(unsettled) + len(over.buffer)
+        self._health.stale_dropped += len(unsettled) + (0 if self._from is None else len(self._from.buffer))
         for held in unsettled:
             self._first_seen.setdefault(_name(held.delivery), held.since)
         while len(self._first_seen) > _REMEMBERED:
             del self._first_seen[next(iter(self._first_seen))]
         self._held.clear()
         self._returned.clear()
-        over.buffer.clear()
-        self._current = None
-
-    def _end(self, reason: str) -> None:
-        if self._current is not None:
-            self._current.end(reason)
-            self._living()
 
     def _find_origin(self, exchange: str, route: str) -> Origin:
         # Whoever bound the queue to more by hand gets messages that say where they are from.
         return find_origin(self._what.bindings, exchange, route) or Origin(exchange)
 
-    # The lives of the consumer.
 
-    async def _supervise(self, first: Consumption) -> None:
-        """Keep a consumption going for ever, one after the other."""
-        await self._live(first)
-        while True:
-            retrying = AsyncRetrying(
-                wait=wait_random_exponential(multiplier=0.1, max=LONGEST_PAUSE_S),
-                retry=retry_if_exception_type(TransportError),
-                before_sleep=self._failed,
-            )
-            await retrying(self._live_once)
-
-    async def _live_once(self) -> None:
-        """Consume until that ends. Raises: TransportError when nothing came of it, so that the next try waits longer."""
-        await self._link.ready()  # to wait for a broker is no failure of the consumer
-        reason, fruitful = await self._live(await self._open_consumption())
-        if not fruitful:
-            raise TransportError(reason)
-
-    async def _live(self, consumption: Consumption) -> tuple[str, bool]:
-        self._current = consumption
-        try:
-            await asyncio.wait((consumption.ended, consumption.proven), return_when=asyncio.FIRST_COMPLETED)
-            if not consumption.ended.done() and self._what.first_prefetch < self._what.prefetch:
-                await self._grow(consumption)
-            reason = await consumption.ended
-        finally:
-            consumption.end("closed")
-            self._forget(consumption)
-            await consumption.close()
-        self._health.cancelled_by_broker += reason == CANCELLED
-        self._health.last_failure = reason
-        lived_s = asyncio.get_running_loop().time() - consumption.started
-        return reason, consumption.proven.done() or lived_s >= FRUITFUL_S
-
-    async def _grow(self, consumption: Consumption) -> None:
-        try:
-            with transport_errors(f"consuming more of {self._what.queue}"):
-                async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                    await consumption.grow(self._what.prefetch)
-        except TransportError as error:
-            consumption.end(str(error))
-
-    async def _open_consumption(self) -> Consumption:
-        """Start to consume, small. Raises: TransportError; when the queue is not there, it was asked for again first."""
-        self._health.consumptions += 1
-        try:
-            with transport_errors(f"consuming {self._what.queue}"):
-                async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                    channel = await self._link.channel(confirms=False)
-                    consumption = Consumption(channel, self._what.queue, self._health.consumptions, self._arrived.set)
-                    try:
-                        await consumption.start(min(self._what.first_prefetch, self._what.prefetch))
-                    except BaseException:
-                        await close_quietly(channel)
-                        raise
-        except TransportError as error:
-            if isinstance(error.__cause__, ChannelNotFoundEntity):
-                await self._ask_again_for_the_queue()
-            raise
-        return consumption
-
-    async def _ask_again_for_the_queue(self) -> None:
-        """Raises: TransportError when it cannot be made: that may pass, as when the estate's exchanges are not back yet."""
-        try:
-            if self._repair is not None:
-                await self._repair()
-        except ConfigError as error:
-            raise TransportError(str(error)) from error
-
-    def _failed(self, state: RetryCallState) -> None:
-        self._health.failed_consumptions += 1
-        if state.outcome is not None and (error := state.outcome.exception()) is not None:
-            self._health.last_failure = str(error)
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(NamedTuple):
     """A delivery that was handed over: first at `since` and last at `latest`, on this channel."""
 
     delivery: Delivery

@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from joinbridge.config import Retention
 from joinbridge.core.attempt import fired
 from joinbridge.core.ids import DeviceId, MessageKey
 from joinbridge.errors import StaleVersionError
@@ -199,6 +200,42 @@ async def test_a_chain_that_many_write_to_stays_whole(one: Instance, two: Instan
     subjects = [entry.subject async for entry in one.audit.entries()]
     for first in range(0, 120, 3):  # those of one transaction stand together
         assert [subject.rsplit("-", 1)[1] for subject in subjects[first : first + 3]] == ["0", "1", "2"]
+
+
+# Housekeeping
+
+
+async def test_instances_may_keep_house_at_once_while_others_work(one: Instance, two: Instance) -> None:
+    targets = [device(1000 + n) for n in range(60)]
+    busy = targets[:20]
+    old = NOON - timedelta(days=1000)
+    async with one.store.transaction() as unit:
+        await unit.fresh({MessageKey(f"old-{target}"): old for target in targets})
+        await unit.save(
+            Changes(
+                attempts=[attempt(target, B, requested_at=old) for target in busy],
+                kept=[(target, sighting(f"old-{target}", at=old)) for target in targets],
+                effects=[update(f"old-{target}", replace(pair_of(), target=target)) for target in targets],
+                withheld=True,
+            )
+        )
+
+    async def keep_house(instance: Instance) -> None:
+        while not (await instance.housekeeping.prune(NOON, Retention())).done:
+            pass
+
+    async def work(instance: Instance, name: str) -> None:
+        for number in range(5):
+            await count_up(instance, busy, f"{name}-{number}")
+
+    await asyncio.gather(keep_house(one), keep_house(two), work(one, "one"), work(two, "two"))
+    await keep_house(one)
+
+    case = await two.load(*targets)
+    assert set(case.ledger) == set(busy)
+    assert all(len(case.ledger[target]) == 1 + 10 for target in busy)
+    assert {a.target: a.retries for a in case.attempts.values()} == dict.fromkeys(busy, 10)
+    assert (await one.audit.verify()).sequence == 10 * len(busy)
 
 
 # The schema

@@ -1,4 +1,4 @@
-"""The brokers of compose/, started here with those very files, and joinbridge's parts as their users. Only ports and places differ."""
+"""The servers of compose/, started here with those very files, and joinbridge's parts as their users. Only ports and places differ."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 import aiomqtt
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from joinbridge.bus.amqp.connecting import AmqpBus, connect
 from joinbridge.bus.amqp.link import open_link
@@ -29,7 +32,7 @@ from joinbridge.wiring.rehearsing import ESTATE_QUEUE, _topology
 from support import services
 from support.bus import alert, bodies, collect
 from support.bus_mqtt import Estate
-from support.services import Mosquitto, RabbitMq
+from support.services import Mosquitto, PostgreSql, RabbitMq
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "compose"
@@ -143,6 +146,42 @@ class TestMosquitto:
             await source.ack([delivery])
 
         assert (delivery.body, delivery.route, delivery.region) == (b"x", "north.8F12", "north")
+
+
+@pytest.fixture(scope="module")
+def postgresql_as_composed(secrets: Path) -> Iterator[PostgreSql]:
+    """PostgreSQL, prepared as compose has it prepared at its first start."""
+    script = (COMPOSE / "databases.sh").read_text("utf-8").replace("/run/secrets", str(secrets))
+    with services.postgresql("fsync=off") as server:
+        programs = f"{services._POSTGRESQL[-1]}:{os.environ['PATH']}"
+        environment = {"PATH": programs, "PGHOST": "127.0.0.1", "PGPORT": str(urlsplit(server.url).port)}
+        subprocess.run(["/bin/sh", "-c", script], check=True, env=environment)
+        yield server
+
+
+class TestPostgreSql:
+    @pytest.mark.parametrize(
+        ("file", "name", "other"), [("joinbridge-database-url", "joinbridge", "smi"), ("smi-url", "smi", "joinbridge")]
+    )
+    async def test_each_has_a_database_that_only_it_may_enter(
+        self, postgresql_as_composed: PostgreSql, secrets: Path, file: str, name: str, other: str
+    ) -> None:
+        url = (secrets / file).read_text("utf-8").replace("postgresql:5432", f"127.0.0.1:{urlsplit(postgresql_as_composed.url).port}")
+
+        assert await who_makes_a_table(url) == name
+        with pytest.raises(DBAPIError, match="permission denied for database"):
+            await who_makes_a_table(url.removesuffix(name) + other)
+
+
+async def who_makes_a_table(url: str) -> str:
+    """Make a table in the database, and return who did."""
+    engine = create_async_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("CREATE TABLE made (x int)"))
+            return str(await connection.scalar(text("SELECT current_user")))
+    finally:
+        await engine.dispose()
 
 
 @dataclass(frozen=True)

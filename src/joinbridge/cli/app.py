@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import joinbridge
-from joinbridge.cli import config, db, decode, demo, explain, records, replay, run, simulate
+from joinbridge.cli import config, db, deadlines, decode, demo, explain, records, replay, run, simulate
 
 app = typer.Typer(
     name="joinbridge",
@@ -38,6 +38,7 @@ app.command("replay")(replay.replay)
 app.command("decode")(decode.decode)
 app.command("explain")(explain.explain)
 app.command("joins")(records.joins)
+app.add_typer(deadlines.app, name="deadlines")
 app.add_typer(records.dead_letters, name="dead-letters")
 app.add_typer(records.audit, name="audit")
 app.command("rules")(config.rules)

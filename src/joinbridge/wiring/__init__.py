@@ -1,6 +1,6 @@
 """The composition root: the one place that names concrete adapters and puts a sidecar together."""
 
-from joinbridge.wiring.databases import open_audit_log, open_records, upgrade_database
+from joinbridge.wiring.databases import open_audit_log, open_interventions, open_records, upgrade_database
 from joinbridge.wiring.deployed import Deployed, clock_of, deployed
 from joinbridge.wiring.embedded import OUTPUT_QUEUE, Embedded, embedded
 from joinbridge.wiring.rehearsing import rehearsing
@@ -14,6 +14,7 @@ __all__ = [
     "deployed",
     "embedded",
     "open_audit_log",
+    "open_interventions",
     "open_records",
     "reading",
     "rehearsing",

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from joinbridge.ports import Interventions
+from joinbridge.service.clock import SystemClock
 from joinbridge.store.audit_log import AuditLog
+from joinbridge.store.interventions import SqlInterventions
 from joinbridge.store.opening import UPGRADE_PATIENCE, open_database
 from joinbridge.store.records import Records
 from joinbridge.store.schema import current_revision, require_current, upgrade
@@ -28,6 +31,14 @@ async def open_audit_log(database_url: str) -> AsyncIterator[AuditLog]:
     async with open_database(database_url, create=False) as database:
         await require_current(database)
         yield AuditLog(database)
+
+
+@asynccontextmanager
+async def open_interventions(database_url: str) -> AsyncIterator[Interventions]:
+    """Open the records at `database_url` for a person's changes. Raises as `open_records` does."""
+    async with open_database(database_url, create=False) as database:
+        await require_current(database)
+        yield SqlInterventions(database, SystemClock())
 
 
 async def upgrade_database(database_url: str) -> tuple[str | None, str | None]:

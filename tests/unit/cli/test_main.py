@@ -30,6 +30,9 @@ COMMANDS = (
     ("run",),
     ("simulate",),
     ("rules",),
+    ("deadlines", "list"),
+    ("deadlines", "move"),
+    ("deadlines", "cancel"),
     ("dead-letters", "list"),
     ("dead-letters", "show"),
     ("audit", "verify"),
@@ -66,7 +69,7 @@ def test_every_command_has_help_of_its_own(cli: Cli, command: tuple[str, ...]) -
     assert description.endswith((".", ":")) or description[0].isupper()
 
 
-LISTINGS = [command for command in COMMANDS if command not in {("audit", "export"), ("run",)}]
+LISTINGS = [command for command in COMMANDS if command not in {("audit", "export"), ("run",), ("deadlines", "move"), ("deadlines", "cancel")}]
 
 
 @pytest.mark.parametrize("command", LISTINGS, ids=" ".join)

@@ -34,8 +34,9 @@ class Consumption:
         self._on_arrival = on_arrival
         self._tag = ""
         self._next = 1
-        channel.closing.add_done_callback(self._closed)
-        channel.connection.closing.add_done_callback(self._closed)
+        self._watched = (channel.closing, channel.connection.closing)
+        for watched in self._watched:
+            watched.add_done_callback(self._closed)
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
 
     async def start(self, prefetch: int) -> None:
@@ -54,6 +55,8 @@ class Consumption:
     async def close(self) -> None:
         """End it, and have the broker take back what is unsettled."""
         self.end("closed")
+        for watched in self._watched:  # the connection lives on, and would keep this for as long
+            watched.cancel()
         await close_quietly(self.channel)
 
     def end(self, reason: str) -> None:

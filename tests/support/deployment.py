@@ -167,6 +167,11 @@ class Account:
     chain_breaks: str
 
     @property
+    def is_pending(self) -> bool:
+        """Whether something is still under way."""
+        return bool(self.owed or any(self.waiting.values()))
+
+    @property
     def is_clean(self) -> bool:
         """Whether nothing is lost, waiting, owed, or done twice."""
         return not (self.lost or self.lost_corrupted or any(self.waiting.values()) or self.owed or self.twice or self.chain_breaks)

@@ -106,11 +106,11 @@ class Server:
                 pytest.fail(f"{self.command[0]} did not start:\n{self.log.read_text('utf-8', 'replace')[-4000:]}")
             time.sleep(0.1)
 
-    def stop(self) -> None:
-        """Ask it to end and wait for that."""
+    def stop(self, how: signal.Signals | None = None) -> None:
+        """Ask it to end, by another signal than usual if one is given, and wait for that."""
         if self._process is None:
             return
-        self._process.send_signal(self.stop_signal)
+        self._process.send_signal(how or self.stop_signal)
         try:
             self._process.wait(STOP_TIMEOUT_S)
         finally:

@@ -81,7 +81,7 @@ class TestRehearsalClock:
         async def sleep(seconds: float) -> None:
             slept.append(seconds)
 
-        monkeypatch.setattr(clocks.asyncio, "sleep", sleep)
+        monkeypatch.setattr(asyncio, "sleep", sleep)
 
         await RehearsalClock(START, 100).sleep(duration)
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from joinbridge.errors import StoreError, StoreRefusedError
+from joinbridge.errors import StoreError, StoreRefusedError, TransportError
 from joinbridge.ports import Clock, Delivery, Source
 from joinbridge.service.step import Step, Taken
 
@@ -55,7 +55,11 @@ class Intake:
         Raises: StoreError when the database stayed away, TransportError when the dead letters could not be reached. What is not settled
         by then is handed back to the source.
         """
-        deliveries = await self._source.receive(self._limit, self._wait)
+        try:
+            deliveries = await self._source.receive(self._limit, self._wait)
+        except TransportError:
+            self.is_current = False  # nobody knows what waits on a bus that is away
+            raise
         unsettled = [deliveries] if deliveries else []
         try:
             while unsettled:

@@ -17,10 +17,12 @@ from joinbridge.ports import Clock, Outbox, Store
 from joinbridge.service.intake import Intake
 from joinbridge.service.relay import Relay
 from joinbridge.service.step import Step
+from joinbridge.service.upkeep import Upkeep
 
 SWEEP_LIMIT = 200
 IDLE_WAIT = timedelta(seconds=1)  # how late a deadline or an effect of another instance may be noticed
 FAILURE_WAIT = timedelta(seconds=5)
+UPKEEP_WAIT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +35,26 @@ class _Agenda:
 
 
 class Sidecar:
-    """Everything that runs on one store: intakes, the deadline sweep, the relay."""
+    """Everything that runs on one store: intakes, the deadline sweep, the relay, and in `run` also the upkeep."""
 
-    def __init__(self, *, intakes: Sequence[Intake], step: Step, relay: Relay, store: Store, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        intakes: Sequence[Intake],
+        step: Step,
+        relay: Relay,
+        store: Store,
+        outbox: Outbox,
+        clock: Clock,
+        upkeep: Upkeep | None = None,
+    ) -> None:
         self.intakes = intakes
         self._step = step
         self._relay = relay
         self._store = store
         self._outbox = outbox
         self._clock = clock
+        self._upkeep = upkeep
         self._known = _Agenda()
         self._committed = asyncio.Event()
 
@@ -95,6 +108,8 @@ class Sidecar:
             for number, intake in enumerate(self.intakes):
                 tasks.create_task(self._keep(partial(self._take, intake), stop, on_error, idle=None), name=f"intake {number}")
             tasks.create_task(self._keep(self._sweep, stop, on_error, idle=IDLE_WAIT), name="deadlines")
+            if self._upkeep is not None:
+                tasks.create_task(self._keep(self._upkeep.turn, stop, on_error, idle=UPKEEP_WAIT), name="upkeep")
             relaying = self._keep(self._carry_out, stop, on_error, idle=IDLE_WAIT, wake=self._committed)
             tasks.create_task(relaying, name="relay")
         await self._drain(on_error)

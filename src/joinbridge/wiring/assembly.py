@@ -11,9 +11,11 @@ from joinbridge.service.intake import CURRENT_WITHIN, TRIES_AT_ONCE, Intake
 from joinbridge.service.relay import LEASE, Relay
 from joinbridge.service.runtime import Sidecar
 from joinbridge.service.step import Step
+from joinbridge.service.upkeep import Upkeep
 from joinbridge.service.watch import Watch
 from joinbridge.store.database import Database
 from joinbridge.store.outbox import SqlOutbox
+from joinbridge.store.retention import SqlHousekeeping
 from joinbridge.store.store import SqlStore
 from joinbridge.wiring.signers import reading
 
@@ -70,4 +72,5 @@ async def assemble(
         )
         for source in sources
     ]
-    return Sidecar(intakes=intakes, step=step, relay=relay, store=store, outbox=outbox, clock=clock)
+    upkeep = Upkeep(housekeeping=SqlHousekeeping(database), retention=settings.retention, clock=clock)
+    return Sidecar(intakes=intakes, step=step, relay=relay, store=store, outbox=outbox, clock=clock, upkeep=upkeep)

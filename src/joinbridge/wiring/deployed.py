@@ -77,7 +77,12 @@ async def deployed(settings: Settings, *, migrate: bool = False) -> AsyncIterato
         bus = await stack.enter_async_context(connect(settings, clock=clock))
         sources: list[Source] = [await stack.enter_async_context(bus.source(queue)) for queue in bus.queues]
         if settings.mqtt.url is not None:
-            sources.append(await stack.enter_async_context(_mqtt(settings, bus, clock)))
+            alerts = await stack.enter_async_context(_mqtt(settings, bus, clock))
+            # RabbitMQ's part can go on without it; nothing is acted on until it is there and read to the end.
+            with contextlib.suppress(TransportError, TimeoutError):
+                async with asyncio.timeout(settings.mqtt.connect_timeout.total_seconds()):
+                    await alerts.connected()
+            sources.append(alerts)
         sidecar = await assemble(
             settings,
             database=database,

@@ -18,6 +18,7 @@ from joinbridge.core.ids import message_key
 from joinbridge.core.vocabulary import MessageCode
 from joinbridge.errors import StaleVersionError, StoreError, StoreRefusedError, TransportError
 from joinbridge.ports import Changes, Delivery, Source
+from joinbridge.service.intake import CURRENT_WITHIN
 from joinbridge.service.step import Taken
 from joinbridge.wire.gbcs import encode_gbcs
 from joinbridge.wire.payloads.join import JoinResponse
@@ -382,3 +383,35 @@ class TestDeadLetters:
 def public_key() -> bytes:
     key = generate_private_key(SECP256R1()).public_key()
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+class TestBeingCurrent:
+    async def test_it_is_not_before_the_first_turn_and_is_when_nothing_waits(self, site: Site) -> None:
+        async with site.sidecar() as running:
+            assert not running.intake.is_current
+
+            await running.intake.turn()
+
+            assert running.intake.is_current
+
+    async def test_it_is_not_while_what_it_takes_is_old(self, site: Site) -> None:
+        await site.send(join_request(ESME, PPMID))
+        await site.clock.advance(by=CURRENT_WITHIN + timedelta(seconds=1))
+        await site.send(join_answer(ESME))
+        async with site.sidecar(limit=1) as running:
+            await running.intake.turn()
+            assert not running.intake.is_current
+
+            await running.intake.turn()
+
+            assert running.intake.is_current
+
+    async def test_it_is_not_any_more_when_the_bus_is_away(self, site: Site) -> None:
+        async with site.sidecar() as running:
+            await running.intake.turn()
+            running.source.close()
+
+            with pytest.raises(TransportError):
+                await running.intake.turn()
+
+            assert not running.intake.is_current

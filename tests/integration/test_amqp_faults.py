@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,7 +16,8 @@ import pytest
 
 from joinbridge.bus.amqp import watchdog
 from joinbridge.bus.amqp.connecting import AmqpBus
-from joinbridge.bus.amqp.source import FIRST_PREFETCH
+from joinbridge.bus.amqp.source import FIRST_PREFETCH, AmqpSource
+from joinbridge.bus.letters import from_delivery
 from joinbridge.errors import TransportError
 from support.bus import PATIENT, alert, bodies, collect
 from support.bus_amqp import LONG, Proxy, Traffic, close_connections, opened, settings_for, waiting
@@ -93,6 +95,50 @@ class TestLosingTheConnection:
             assert traffic.settled == traffic.confirmed
             assert len(traffic.confirmed) == 1600
             assert bus.measure().lost_connections >= 8
+
+    async def test_every_message_is_settled_or_a_dead_letter_whatever_becomes_of_its_batch(self, virtual_host: VirtualHost) -> None:
+        dice = random.Random(7)
+        async with Proxy(virtual_host.url) as proxy, opened(virtual_host, url=proxy.url) as bus:
+            traffic = Traffic(bus)
+            buried: set[str] = set()
+
+            async def consume(source: AmqpSource) -> None:
+                while True:
+                    deliveries = list(await source.receive(50, timedelta(milliseconds=50)))
+                    if deliveries and dice.random() < 0.2:  # the database is away
+                        await source.requeue(deliveries)
+                        continue
+                    poison = [one for one in deliveries if one.body.endswith(b"7")]
+                    good = [one for one in deliveries if one not in poison]
+                    traffic.settled.update(bodies(good))
+                    try:
+                        for one in poison:
+                            await source.reject(one, "poison", None)
+                            buried.add(one.body.decode())
+                    except TransportError:
+                        await source.requeue(poison)
+                    await source.ack(good)
+
+            async with bus.source(INTAKE) as source:
+                consuming = asyncio.create_task(consume(source))
+                for round_ in range(4):
+                    before = len(traffic.settled)
+                    async with publishing(traffic, f"round {round_}", 400):
+                        await eventually(lambda before=before: len(traffic.settled) > before, within=LONG)  # type: ignore[misc]
+                        await proxy.cut()
+                await eventually(lambda: traffic.confirmed <= traffic.settled | buried, within=LONG)
+                consuming.cancel()
+                await asyncio.wait([consuming])
+
+            assert consuming.cancelled()
+            assert traffic.settled | buried == traffic.confirmed
+            assert {name for name in traffic.confirmed if name.endswith("7")} == buried
+            assert not traffic.settled & buried
+            async with bus.source(DEAD, prefetch=1000, first_prefetch=1000) as dead:
+                letters: set[str] = set()
+                while received := await dead.receive(1000, timedelta(seconds=1)):
+                    letters.update(from_delivery(one).body.decode() for one in received)
+            assert letters == buried
 
     async def test_nothing_is_lost_when_the_broker_is_killed_and_comes_back(self, bus: AmqpBus, server: RabbitMqServer) -> None:
         traffic = Traffic(bus)

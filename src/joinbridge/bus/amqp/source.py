@@ -107,7 +107,7 @@ class AmqpSource:
     def oldest_s(self) -> float:
         """How long ago the oldest unsettled delivery was first handed over, in seconds."""
         unsettled = [*self._held.values(), *self._returned] if self.consuming else []
-        return (self._clock.now() - min(held.since for held in unsettled)).total_seconds() if unsettled else 0.0
+        return asyncio.get_running_loop().time() - min(held.since_s for held in unsettled) if unsettled else 0.0
 
     @property
     def failure(self) -> BaseException | None:
@@ -173,7 +173,8 @@ class AmqpSource:
         for held in sorted(back, key=lambda one: one.delivery.tag, reverse=True):
             again = replace(held.delivery, redelivered=True, attempts=held.delivery.attempts + 1)
             self._returned.appendleft(held._replace(delivery=again))
-        if any(self._clock.now() - held.since > self._what.hold for held in back):
+        # The broker's patience ends by the machine's time, whatever our clock says.
+        if any(asyncio.get_running_loop().time() - held.since_s > self._what.hold.total_seconds() for held in back):
             self._health.held_too_long += 1
             current.end(f"deliveries were not settled within {self._what.hold}")
         self._arrived.set()
@@ -227,7 +228,7 @@ class AmqpSource:
             held = self._returned.popleft()._replace(latest=now)
             self._held[held.delivery.tag] = held
             taken.append(held.delivery)
-        base = current.number << _NUMBER_SHIFT
+        base, since_s = current.number << _NUMBER_SHIFT, asyncio.get_running_loop().time()
         for _ in range(min(limit - len(taken), len(current.buffer))):
             came = current.take()
             if came is None:
@@ -236,7 +237,7 @@ class AmqpSource:
             frame, message = came
             origin = self._origin(frame.exchange or "", frame.routing_key or "")
             delivery = to_delivery(frame, message, tag=base | (frame.delivery_tag or 0), origin=origin, now=now)
-            self._held[delivery.tag] = _Held(delivery, now, now)
+            self._held[delivery.tag] = _Held(delivery, now, now, since_s)
             self._health.redelivered += delivery.redelivered
             taken.append(delivery)
         self._health.received += len(taken)
@@ -279,11 +280,12 @@ class AmqpSource:
 
 
 class _Held(NamedTuple):
-    """A delivery that was handed over: first at `since` and last at `latest`, on this channel."""
+    """A delivery that was handed over on this channel: first at `since`, which is `since_s` on the loop's clock, and last at `latest`."""
 
     delivery: Delivery
     since: datetime
     latest: datetime
+    since_s: float
 
 
 def _name(delivery: Delivery) -> str:

@@ -1,117 +1,32 @@
-"""The configuration: one TOML file, overridden by environment variables, with secrets from files.
-
-`JOINBRIDGE_CONFIG` names the TOML file. `JOINBRIDGE_<SECTION>__<NAME>` overrides one setting; `JOINBRIDGE_<SECTION>__<NAME>_FILE` names a
-file that holds its value, as container secrets do, and gives way to the variable without `_FILE`. Lists are comma-separated there. Every
-default is the safe one: nothing is sent or written unless `mode = "live"`.
-"""
+"""The sections of the configuration, each with its settings, their safe defaults and their meaning."""
 
 from __future__ import annotations
 
-import os
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import ErrorDetails
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from joinbridge.core.evidence import Mode
-from joinbridge.core.ids import Eui64, parse_eui64
-from joinbridge.core.policy import ACB, Policy
-from joinbridge.core.rules import RULES
-from joinbridge.core.vocabulary import DeviceType
-from joinbridge.errors import ConfigError, DecodeError
-
-CONFIG_VARIABLE = "JOINBRIDGE_CONFIG"
-_PREFIX = "JOINBRIDGE_"
-_DELIMITER = "__"
-_FILE = "_FILE"
-
-LONGEST = timedelta(days=3660)
-"""Ten years: longer than anybody waits, and short enough to be added to any moment."""
-
-Place = tuple[str, ...]
-"""Where a setting is: `("database", "url")`."""
+from joinbridge.config.values import Duration, EuiText, Words
+from joinbridge.core.policy import ACB
 
 
-def _eui64(text: str) -> Eui64:
-    try:
-        return parse_eui64(text)
-    except DecodeError as error:
-        raise ValueError(error.reason) from error
+class Section(BaseModel):
+    """Some settings that belong together; one that it does not know is an error."""
 
-
-def _sensible(duration: timedelta) -> timedelta:
-    if not timedelta(0) < duration <= LONGEST:
-        raise ValueError(f"must be longer than nothing and at most {LONGEST.days} days")
-    return duration
-
-
-def _number_in_text(value: object) -> object:
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-def _seconds(duration: timedelta) -> float:
-    seconds = duration.total_seconds()
-    return int(seconds) if seconds.is_integer() else seconds
-
-
-def _words_in_text(value: object) -> object:
-    return [word for word in map(str.strip, value.split(",")) if word] if isinstance(value, str) else value
-
-
-def _rule(name: str) -> str:
-    if name not in {rule.name for rule in RULES}:
-        raise ValueError("there is no such rule; `joinbridge rules` lists those there are")
-    return name
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_number_in_text),
-    AfterValidator(_sensible),
-    PlainSerializer(_seconds, return_type=int | float, when_used="json"),
-]
-"""Seconds, or ISO 8601 such as `PT90M` or `P7D`."""
-
-Words = Annotated[frozenset[str], BeforeValidator(_words_in_text)]
-
-EuiText = Annotated[str, AfterValidator(_eui64)]
-
-RuleName = Annotated[str, AfterValidator(_rule)]
-
-
-class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Database(_Section):
+class Database(Section):
     """Where joinbridge keeps its own records."""
 
     url: SecretStr = Field(SecretStr("sqlite+aiosqlite:///joinbridge.db"), description="SQLAlchemy URL; may hold a password")
     connect_deadline: Duration = Field(timedelta(minutes=2), description="how long the start waits for the database")
 
 
-class Bus(_Section):
+class Bus(Section):
     """The names of the estate's exchanges and of joinbridge's own."""
 
     service_requests: str = Field("dsp.sr", description="topic exchange of requests and responses")
@@ -121,7 +36,7 @@ class Bus(_Section):
     dead: str = Field("joinbridge.dead", description="queue of dead letters")
 
 
-class Amqp(_Section):
+class Amqp(Section):
     """RabbitMQ: how it is reached, and what joinbridge's own queues are like."""
 
     url: SecretStr = Field(SecretStr("amqp://guest:guest@localhost/"), description="AMQP URL with the virtual host; may hold a password")
@@ -143,14 +58,14 @@ class Amqp(_Section):
     hold: Duration = Field(timedelta(minutes=20), description="longest time an unsettled delivery is kept; under consumer_timeout")
 
 
-class Batch(_Section):
+class Batch(Section):
     """How messages are grouped into transactions."""
 
     limit: int = Field(200, ge=1, le=2000, description="most messages in one transaction")
     wait: Duration = Field(timedelta(milliseconds=25), description="longest wait for a batch to fill")
 
 
-class Deadlines(_Section):
+class Deadlines(Section):
     """How long to wait for an answer, by the type of the target, before it counts as lost."""
 
     gsme: Duration = Field(timedelta(minutes=90), description="a gas meter sleeps and collects its messages")
@@ -165,7 +80,7 @@ class Deadlines(_Section):
     backlog_grace: Duration = Field(timedelta(minutes=1), description="least time an answer has after its request was read")
 
 
-class Pursuit(_Section):
+class Pursuit(Section):
     """What is tried when an answer is lost, and how often."""
 
     max_retries: int = Field(2, ge=0, le=10, description="re-issues of a command that the ACB fronts")
@@ -177,7 +92,7 @@ class Pursuit(_Section):
     probe_originator: EuiText = Field(ACB, description="EUI-64 in whose name the Device Log is read")
 
 
-class EvidenceSettings(_Section):
+class EvidenceSettings(Section):
     """What counts as proof."""
 
     trusted_sources: Words = Field(
@@ -193,7 +108,7 @@ class EvidenceSettings(_Section):
     no_response_codes: Words = Field(frozenset({"N13"}), description="DCC Alert codes: no answer from the device")
 
 
-class InventorySettings(_Section):
+class InventorySettings(Section):
     """The Smart Metering Inventory: the database of record, and how it keeps the join relation."""
 
     url: SecretStr | None = Field(None, description="SQLAlchemy URL of the inventory; may hold a password; live mode wants it")
@@ -216,14 +131,14 @@ class InventorySettings(_Section):
     region_column: str | None = Field(None, description="column of its CSP region, if there is one")
 
 
-class Runtime(_Section):
+class Runtime(Section):
     """How the sidecar starts and ends."""
 
     drain: Duration = Field(timedelta(seconds=20), description="longest time that ending in order may take")
     ready_file: Path | None = Field(None, description="made when consumers are registered, and removed at the end, for health checks")
 
 
-class Rehearsal(_Section):
+class Rehearsal(Section):
     """Time that runs faster, for rehearsals on a simulated estate; never where real devices are."""
 
     speed: float = Field(1.0, ge=1, le=10_000, description="so many seconds pass in each second")
@@ -236,7 +151,7 @@ class Rehearsal(_Section):
         return self
 
 
-class Mqtt(_Section):
+class Mqtt(Section):
     """A broker that brings device alerts over MQTT 5, besides RabbitMQ."""
 
     url: SecretStr | None = Field(
@@ -264,7 +179,7 @@ class Mqtt(_Section):
         return topic
 
 
-class Retention(_Section):
+class Retention(Section):
     """How long records are kept. What an open attempt, a joined pair or an owed effect needs stays whatever its age; so does the audit."""
 
     inbox: Duration = Field(timedelta(days=60), description="keys of messages seen; longer than anything may be redelivered or requeued")
@@ -280,174 +195,7 @@ class Retention(_Section):
         return self
 
 
-class Money(_Section):
+class Money(Section):
     """What a manual correction of the inventory costs."""
 
     correction_gbp: int = Field(2000, ge=0, description="price of one manual correction, in GBP")
-
-
-class Settings(_Section):
-    """Everything that can be set."""
-
-    mode: Literal["shadow", "live"] = Field("shadow", description="shadow decides and records; live also sends and writes the inventory")
-    database: Database = Database()
-    bus: Bus = Bus()
-    amqp: Amqp = Amqp()
-    mqtt: Mqtt = Mqtt()
-    batch: Batch = Batch()
-    deadlines: Deadlines = Deadlines()
-    pursuit: Pursuit = Pursuit()
-    evidence: EvidenceSettings = EvidenceSettings()
-    inventory: InventorySettings = InventorySettings()
-    runtime: Runtime = Runtime()
-    rehearsal: Rehearsal = Rehearsal()
-    retention: Retention = Retention()
-    money: Money = Money()
-    rules: dict[RuleName, Mode] = Field(default_factory=dict, description="rule name = off, shadow or live")
-
-    def policy(self) -> Policy:
-        """Return the policy that the engine decides by."""
-        waits, pursuit, evidence = self.deadlines, self.pursuit, self.evidence
-        return Policy(
-            answer_wait={
-                DeviceType.GSME: waits.gsme,
-                DeviceType.ESME: waits.esme,
-                DeviceType.GPF: waits.gpf,
-                DeviceType.CHF: waits.chf,
-                DeviceType.PPMID: waits.ppmid,
-                DeviceType.HCALCS: waits.hcalcs,
-            },
-            answer_wait_unknown=waits.unknown,
-            answer_wait_local=waits.local,
-            backlog_grace=waits.backlog_grace,
-            final_wait=waits.final,
-            gpf_patience=pursuit.gpf_patience,
-            max_retries=pursuit.max_retries,
-            retry_wait=pursuit.retry_wait,
-            retry_wait_max=pursuit.retry_wait_max,
-            max_probes=pursuit.max_probes,
-            probe_wait=pursuit.probe_wait,
-            probe_originator=Eui64(pursuit.probe_originator),
-            clock_skew=evidence.clock_skew,
-            queue_skew=evidence.queue_skew,
-            max_transit=evidence.max_transit,
-            contradictions_to_shadow=evidence.contradictions_to_shadow,
-            contradiction_window=evidence.contradiction_window,
-            trusted_sources=evidence.trusted_sources,
-            rule_modes=dict(self.rules),
-        )
-
-
-def load(path: Path | None = None) -> Settings:
-    """Return the settings of the file `path` (or the one that `JOINBRIDGE_CONFIG` names), overridden by the environment.
-
-    Raises: ConfigError that names each wrong setting, where it was set, and what is wrong with it.
-    """
-    named = os.environ.get(CONFIG_VARIABLE)
-    path = path or (Path(named) if named else None)
-    variables = _variables(os.environ)
-    values: Mapping[str, object] = {} if path is None else _read_toml(path)
-    for place, variable in sorted(variables.items()):
-        values = _with(values, place, _value(variable, os.environ[variable]))
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError("\n".join(_in_words(one, variables, path) for one in error.errors(include_url=False))) from error
-
-
-def _read_toml(path: Path) -> Mapping[str, object]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
-
-
-def _variables(environment: Mapping[str, str]) -> Mapping[Place, str]:
-    """Return the variable that sets each setting which the environment sets.
-
-    Raises: ConfigError for one that is meant to set something and does not. Others with our prefix are left alone: Kubernetes makes
-    `JOINBRIDGE_PORT` and its like for a service of that name.
-    """
-    found: dict[Place, str] = {}
-    meant = {_spelt(variable): variable for variable in (CONFIG_VARIABLE, *map(_variable, _places()))}
-    # Those that name files come first, so that the others go before them.
-    for variable in sorted(environment, key=lambda name: (not name.endswith(_FILE), name)):
-        if not variable.startswith(_PREFIX) or variable == CONFIG_VARIABLE:
-            continue
-        place = _place(variable.removesuffix(_FILE) if _names_file(variable) else variable)
-        if place[0] in Settings.model_fields:
-            found[place] = variable
-        elif (right := meant.get(_spelt(variable.removesuffix(_FILE)))) is not None:
-            raise ConfigError(f"{variable}: there is no such setting; did you mean {right}?")
-    return found
-
-
-def _names_file(variable: str) -> bool:
-    """Return whether `variable` names a file that holds a value, rather than set one of the settings that end in the same word."""
-    return variable.endswith(_FILE) and _place(variable) not in set(_places())
-
-
-def _place(variable: str) -> Place:
-    section, *name = variable.removeprefix(_PREFIX).lower().split(_DELIMITER)
-    # The names of rules have hyphens, which no shell allows in a variable.
-    return (section, *(part.replace("_", "-") if section == "rules" else part for part in name))
-
-
-def _variable(place: Place) -> str:
-    return _PREFIX + _DELIMITER.join(place).upper()
-
-
-def _spelt(variable: str) -> str:
-    return variable.replace(_DELIMITER, "_")
-
-
-def _places() -> Iterator[Place]:
-    """Return where every setting is, and every section."""
-    for name, field in Settings.model_fields.items():
-        yield (name,)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, _Section):
-            yield from ((name, inner) for inner in field.annotation.model_fields)
-
-
-def _value(variable: str, text: str) -> str:
-    if not _names_file(variable):
-        return text
-    try:
-        return Path(text).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"{variable}: {text}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{variable}: {text}: not text in UTF-8") from error
-
-
-def _with(values: Mapping[str, object], place: Place, value: str) -> Mapping[str, object]:
-    """Return `values` with `value` at `place`."""
-    name, *rest = place
-    below = values.get(name)
-    inner = below if isinstance(below, dict) else {}
-    return {**values, name: _with(inner, tuple(rest), value) if rest else value}
-
-
-def _in_words(one: ErrorDetails, variables: Mapping[Place, str], path: Path | None) -> str:
-    """Return where a wrong setting was set, which it is, and what is wrong with it."""
-    place = tuple(str(part) for part in one["loc"] if part != "[key]")
-    origin = next((variables[place[:size]] for size in range(len(place), 0, -1) if place[:size] in variables), path or "settings")
-    name = ".".join(place)
-    match one["type"]:
-        case "extra_forbidden":
-            close = get_close_matches(name, map(".".join, _places()), 1)
-            known = f"did you mean {close[0]}?" if close else "`joinbridge config show` lists those there are"
-            return f"{origin}: {name}: there is no such setting; {known}"
-        case "model_type" | "dict_type":
-            return f"{origin}: {name}: is a section with settings of its own, such as {_example(name)}"
-        case "time_delta_type" | "time_delta_parsing":
-            return f"{origin}: {name}: not a duration: wants seconds, or ISO 8601 such as PT90M or P7D"
-        case "value_error":
-            return f"{origin}: {name}: {one['ctx']['error']}"
-    return f"{origin}: {name}: {one['msg']}"
-
-
-def _example(section: str) -> str:
-    return next((".".join(place) for place in _places() if len(place) > 1 and place[0] == section), f"{section}.{RULES[0].name}")

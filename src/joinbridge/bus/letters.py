@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from joinbridge.core.ids import message_key
@@ -32,6 +33,33 @@ def to_publication(letter: DeadLetter, delivery: Delivery, exchange: str) -> Pub
         at=delivery.at,
         headers={**delivery.headers, **ours},
     )
+
+
+def to_requeue(letter: DeadLetter, queue: str) -> Publication:
+    """Return `letter` to be published straight to joinbridge's own `queue`, past the estate's exchanges: nobody else asked for it again.
+
+    The headers say what it was, for `as_it_was`. Its time is when it was first seen, since its own is not kept.
+    """
+    facts = {"source": letter.source, "region": letter.region, "route": letter.route}
+    tried_at = "" if letter.requeue_at is None else letter.requeue_at.isoformat()
+    return Publication(
+        key=f"requeue:{letter.key}:{tried_at}",
+        exchange="",
+        route=queue,
+        body=letter.body,
+        content_type=letter.content_type,
+        at=letter.first_seen,
+        headers={f"{_PREFIX}{name}": fact for name, fact in facts.items() if fact is not None},
+    )
+
+
+def as_it_was(delivery: Delivery) -> Delivery:
+    """Return a delivery that came straight to joinbridge's queue as it came the first time, if it is a dead letter that was sent again."""
+    facts = {name.removeprefix(_PREFIX): value for name, value in delivery.headers.items() if name.startswith(_PREFIX)}
+    if "source" not in facts or "route" not in facts:
+        return delivery
+    kept = {name: value for name, value in delivery.headers.items() if not name.startswith(_PREFIX)}
+    return replace(delivery, source=facts["source"], route=facts["route"], region=facts.get("region"), headers=kept)
 
 
 def from_delivery(delivery: Delivery) -> DeadLetter:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import joinbridge
-from joinbridge.cli import config, db, deadlines, decode, demo, explain, records, replay, run, simulate
+from joinbridge.cli import config, db, deadlines, decode, demo, doctor, explain, records, replay, run, simulate
 
 app = typer.Typer(
     name="joinbridge",
@@ -34,6 +34,7 @@ def _options(
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("simulate")(simulate.simulate)
+app.command("doctor")(doctor.doctor)
 app.command("replay")(replay.replay)
 app.command("decode")(decode.decode)
 app.command("explain")(explain.explain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from joinbridge.ports import DeadLetter
 from joinbridge.store.audit import to_line
 from joinbridge.store.audit_log import AuditLog
 from joinbridge.store.records import Records
-from joinbridge.wiring import open_audit_log, open_records
+from joinbridge.wiring import REQUEUED, open_audit_log, open_interventions, open_records, requeue_letters
 
 T = TypeVar("T")
 
@@ -120,6 +121,52 @@ def show_letter(
         console().print(table("", ("", ""), _letter(letter).items()))
 
 
+@dead_letters.command("requeue")
+def requeue(
+    reason: Annotated[str, typer.Option("--reason", help="Why; an auditor will read it.")],
+    keys: Annotated[list[str] | None, typer.Argument(help="The keys that `dead-letters list` shows.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every open dead letter, and those whose requeue was interrupted.")] = False,
+    by: Annotated[str | None, typer.Option("--by", help="Who; your login if not given.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send dead letters to joinbridge's queue again, under the route they came by, and mark them once the broker has confirmed.
+
+    What was interrupted can be called again. One that cannot be decoded now either comes back as a dead letter.
+    """
+    if bool(keys) == everything:
+        raise typer.BadParameter("give the keys of dead letters, or --all", param_hint="KEYS")
+    chosen = None if keys is None or everything else [MessageKey(key) for key in keys]
+    outcomes = asyncio.run(requeue_letters(load(config), chosen, by=by or getpass.getuser(), reason=reason))
+    if as_json:
+        print_json(outcomes)
+    else:
+        for key, outcome in outcomes.items():
+            console().print(f"{key}  {outcome}", soft_wrap=True)
+    if any(outcome != REQUEUED for outcome in outcomes.values()):
+        raise typer.Exit(FOUND_WRONG)
+
+
+@dead_letters.command("dismiss")
+def dismiss(
+    key: Annotated[str, typer.Argument(help="The key that `dead-letters list` shows.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; an auditor will read it.")],
+    by: Annotated[str | None, typer.Option("--by", help="Who; your login if not given.")] = None,
+    database: Database = None,
+    config: ConfigFile = None,
+) -> None:
+    """Settle a dead letter without sending it again."""
+
+    async def dismissed() -> bool:
+        async with open_interventions(database_url(config, database)) as interventions:
+            return await interventions.dismiss(MessageKey(key), by=by or getpass.getuser(), reason=reason)
+
+    if not asyncio.run(dismissed()):
+        complain(f"there is no open dead letter {key}; `joinbridge dead-letters list` shows those there are")
+        raise typer.Exit(FOUND_WRONG)
+    console().print(f"{key} is settled")
+
+
 def _letter(letter: DeadLetter) -> dict[str, object]:
     return {
         "key": letter.key,
@@ -130,6 +177,7 @@ def _letter(letter: DeadLetter) -> dict[str, object]:
         "region": letter.region,
         "content_type": letter.content_type,
         "size_bytes": len(letter.body),
+        "status": letter.status.value,
         "attempts": letter.attempts,
         "first_seen": letter.first_seen,
         "last_seen": letter.last_seen,

@@ -3,20 +3,25 @@
 from joinbridge.wiring.databases import open_audit_log, open_interventions, open_records, upgrade_database
 from joinbridge.wiring.deployed import Deployed, clock_of, deployed
 from joinbridge.wiring.embedded import OUTPUT_QUEUE, Embedded, embedded
+from joinbridge.wiring.inspecting import inspect
 from joinbridge.wiring.rehearsing import rehearsing
+from joinbridge.wiring.requeueing import REQUEUED, requeue_letters
 from joinbridge.wiring.signers import reading
 
 __all__ = [
     "OUTPUT_QUEUE",
+    "REQUEUED",
     "Deployed",
     "Embedded",
     "clock_of",
     "deployed",
     "embedded",
+    "inspect",
     "open_audit_log",
     "open_interventions",
     "open_records",
     "reading",
     "rehearsing",
+    "requeue_letters",
     "upgrade_database",
 ]

@@ -18,7 +18,7 @@ from joinbridge.bus.amqp.health import AmqpHealth
 from joinbridge.bus.amqp.link import Link
 from joinbridge.bus.amqp.messages import to_delivery
 from joinbridge.bus.amqp.outcome import transport_errors
-from joinbridge.bus.letters import to_publication
+from joinbridge.bus.letters import as_it_was, to_publication
 from joinbridge.bus.topics import Binding, Origin, find_origin
 from joinbridge.core.ids import message_key
 from joinbridge.errors import TransportError
@@ -237,6 +237,8 @@ class AmqpSource:
             frame, message = came
             origin = self._origin(frame.exchange or "", frame.routing_key or "")
             delivery = to_delivery(frame, message, tag=base | (frame.delivery_tag or 0), origin=origin, now=now)
+            if not frame.exchange:
+                delivery = as_it_was(delivery)
             self._held[delivery.tag] = _Held(delivery, now, now, since_s)
             self._health.redelivered += delivery.redelivered
             taken.append(delivery)

@@ -1,0 +1,48 @@
+"""The doctor: everything that a sidecar with these settings would lean on."""
+
+from __future__ import annotations
+
+from joinbridge.bus.amqp.inspection import inspect_broker
+from joinbridge.bus.mqtt.inspection import inspect_mqtt
+from joinbridge.config import Settings
+from joinbridge.core.ids import DeviceId, JoinPair
+from joinbridge.errors import InventoryError, StoreError
+from joinbridge.findings import Finding, Severity
+from joinbridge.service.clock import SystemClock
+from joinbridge.store.inspection import inspect_database
+from joinbridge.store.opening import open_database
+from joinbridge.wiring.inventories import open_configured_inventory
+
+_NOBODY = DeviceId("00-00-00-00-00-00-00-00")
+
+
+async def inspect(settings: Settings) -> list[Finding]:
+    """Return what an operator should know about broker, database, inventory and MQTT, errors included. Changes nothing."""
+    clock = SystemClock()
+    return [
+        *await inspect_broker(settings),
+        *await inspect_mqtt(settings.mqtt, clock),
+        *await _database(settings, clock),
+        *await _inventory(settings),
+    ]
+
+
+async def _database(settings: Settings, clock: SystemClock) -> list[Finding]:
+    try:
+        async with open_database(settings.database.url.get_secret_value(), create=False) as database:
+            return await inspect_database(database, now=clock.now())
+    except StoreError as error:
+        return [Finding(Severity.ERROR, "database", str(error), "joinbridge db upgrade makes it; or set [database] url right")]
+
+
+async def _inventory(settings: Settings) -> list[Finding]:
+    if settings.inventory.url is None:
+        if settings.mode == "live":
+            return [Finding(Severity.ERROR, "inventory", "mode is live, and there is none to correct", "set [inventory] url")]
+        return [Finding(Severity.OK, "inventory", "none configured; shadow mode needs none")]
+    try:
+        async with open_configured_inventory(settings.inventory) as inventory:
+            await inventory.joined([JoinPair(_NOBODY, _NOBODY)])  # any pair: table and columns are what matters
+    except InventoryError as error:
+        return [Finding(Severity.ERROR, "inventory", str(error), "start it, or set [inventory] url, table and columns right")]
+    return [Finding(Severity.OK, "inventory", f"table {settings.inventory.table} can be read")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from joinbridge.bus.amqp.inspection import inspect_broker
 from joinbridge.bus.mqtt.inspection import inspect_mqtt
 from joinbridge.config import Settings
@@ -13,14 +15,17 @@ from joinbridge.store.inspection import inspect_database
 from joinbridge.store.opening import open_database
 from joinbridge.wiring.inventories import open_configured_inventory
 
+_PATIENCE = timedelta(seconds=5)
 _NOBODY = DeviceId("00-00-00-00-00-00-00-00")
 
 
 async def inspect(settings: Settings) -> list[Finding]:
     """Return what an operator should know about broker, database, inventory and MQTT, errors included. Changes nothing."""
     clock = SystemClock()
+    # A start waits for a broker that is not there yet; whoever asks the doctor does not.
+    hurried = settings.amqp.model_copy(update={"connect_deadline": min(settings.amqp.connect_deadline, _PATIENCE)})
     return [
-        *await inspect_broker(settings),
+        *await inspect_broker(settings.model_copy(update={"amqp": hurried})),
         *await inspect_mqtt(settings.mqtt, clock),
         *await _database(settings, clock),
         *await _inventory(settings),

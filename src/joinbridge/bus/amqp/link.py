@@ -116,7 +116,7 @@ def tls_context(settings: Amqp) -> ssl.SSLContext | None:
 
 async def _connect(settings: Amqp, context: ssl.SSLContext | None, name: str) -> RobustConnection:
     url = make_url(settings.url.get_secret_value(), heartbeat=max(1, round(settings.heartbeat.total_seconds())))
-    where = f"connecting to {url.host}:{url.port}{url.path}"
+    address = f"{url.host}:{url.port or (5671 if url.scheme == 'amqps' else 5672)}"
     connection = RobustConnection(
         url,
         ssl_context=context,
@@ -124,14 +124,14 @@ async def _connect(settings: Amqp, context: ssl.SSLContext | None, name: str) ->
         client_properties={"connection_name": f"joinbridge {name} on {socket.gethostname()}"},
     )
     try:
-        with transport_errors(where):
+        with transport_errors(f"connecting to {address}{url.path}"):
             try:
                 await connection.connect(timeout=settings.connect_timeout.total_seconds())
             except (AuthenticationError, ProbableAuthenticationError) as error:
-                raise ConfigError(f"amqp.url: the broker at {url.host}:{url.port} refuses the user: {error}") from error
+                raise ConfigError(f"amqp.url: the broker at {address} refuses the user: {error}") from error
             except AMQPConnectionError as error:
                 if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-                    raise ConfigError(f"amqp.ca_file: the certificate of {url.host}:{url.port} does not verify: {error}") from error
+                    raise ConfigError(f"amqp.ca_file: the certificate of {address} does not verify: {error}") from error
                 raise
     except BaseException:
         await _close(connection)

@@ -12,8 +12,9 @@ from datetime import timedelta
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from joinbridge.errors import StoreError, StoreRefusedError, TransportError
+from joinbridge.observing import SILENT, Observer, Taken
 from joinbridge.ports import Clock, Delivery, Source
-from joinbridge.service.step import Step, Taken
+from joinbridge.service.step import Step
 
 BATCH_LIMIT = 200  # the knee lies at 100-300 messages
 BATCH_WAIT = timedelta(milliseconds=25)  # and at 20-50 ms
@@ -38,6 +39,7 @@ class Intake:
         wait: timedelta = BATCH_WAIT,
         tries_at_once: int = TRIES_AT_ONCE,
         current_within: timedelta = CURRENT_WITHIN,
+        observer: Observer = SILENT,
     ) -> None:
         self._source = source
         self._step = step
@@ -46,6 +48,7 @@ class Intake:
         self._wait = wait
         self._tries_at_once = tries_at_once
         self._current_within = current_within
+        self._observer = observer
         self.is_current = False
         self.totals = Taken()
 
@@ -61,11 +64,14 @@ class Intake:
             self.is_current = False  # nobody knows what waits on a bus that is away
             raise
         unsettled = [deliveries] if deliveries else []
+        self._observer.received(deliveries)
         try:
             while unsettled:
                 unsettled[:1] = await self._settle(unsettled[0])
         except Exception:
-            await self._source.requeue([delivery for part in unsettled for delivery in part])
+            left = [delivery for part in unsettled for delivery in part]
+            await self._source.requeue(left)
+            self._observer.handed_back(left)
             raise
         self.is_current = not deliveries or self._clock.now() - max(d.at for d in deliveries) <= self._current_within
         return len(deliveries)
@@ -81,14 +87,14 @@ class Intake:
         except Exception as error:  # noqa: BLE001 - whatever one message does to us must not take its neighbours down
             reason = f"internal error: {type(error).__name__}: {error}"
         else:
-            self._count(taken)
+            self._count(deliveries, taken)
             await self._source.ack(deliveries)
             return ()
         if len(deliveries) > 1:
             middle = len(deliveries) // 2
             return deliveries[:middle], deliveries[middle:]
         await self._source.reject(deliveries[0], reason, None)
-        self._count(Taken(dead=1))
+        self._count(deliveries, Taken(dead=1))
         return ()
 
     async def _commit(self, deliveries: Sequence[Delivery]) -> Taken:
@@ -104,7 +110,8 @@ class Intake:
     async def _sleep(self, seconds: float) -> None:
         await self._clock.sleep(timedelta(seconds=seconds))
 
-    def _count(self, taken: Taken) -> None:
+    def _count(self, deliveries: Sequence[Delivery], taken: Taken) -> None:
+        self._observer.settled(deliveries, taken)
         was = self.totals
         self.totals = Taken(
             judged=was.judged + taken.judged,

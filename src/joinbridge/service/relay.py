@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from joinbridge.core.effects import UpdateInventory
+from joinbridge.core.effects import Effect, UpdateInventory
 from joinbridge.errors import InventoryConflictError, InventoryError, TransportError
+from joinbridge.observing import SILENT, Correction, Observer
 from joinbridge.ports import Clock, Inventory, Outbox, OwedEffect, Publication, Publisher
 from joinbridge.wire.effects import Outgoing, outgoing
 
@@ -34,6 +35,7 @@ class Relay:
         exchanges: Mapping[str, str],
         tries_at_once: int = 3,
         lease: timedelta = LEASE,
+        observer: Observer = SILENT,
     ) -> None:
         self._outbox = outbox
         self._publisher = publisher
@@ -42,6 +44,7 @@ class Relay:
         self._exchanges = exchanges
         self._tries_at_once = tries_at_once
         self._lease = lease
+        self._observer = observer
         self.conflicts = 0
 
     async def turn(self) -> int:
@@ -52,27 +55,32 @@ class Relay:
         owed = await self._outbox.lease(self._clock.now(), BATCH_LIMIT, self._lease)
         if not owed:
             return 0
-        done = [one.effect.key for one in owed if isinstance(one.effect, UpdateInventory) and await self._update(one, one.effect)]
+        done: list[Effect] = [one.effect for one in owed if isinstance(one.effect, UpdateInventory) and await self._update(one, one.effect)]
         for group in self._groups(owed):
             done += await self._publish(group)
         if done:
-            await self._outbox.settle(done, self._clock.now())
+            now = self._clock.now()
+            await self._outbox.settle([effect.key for effect in done], now)
+            self._observer.carried_out(done, now)
         return len(done)
 
     async def _update(self, owed: OwedEffect, effect: UpdateInventory) -> bool:
         try:
-            await self._retrying(InventoryError)(self._set_joined, effect)
+            changed: bool = await self._retrying(InventoryError)(self._set_joined, effect)
         except InventoryConflictError as error:
             self.conflicts += 1
+            outcome = Correction.CONFLICT
             await self._postpone(owed, f"conflict: {error}")
         except InventoryError as error:
+            outcome = Correction.FAILED
             await self._postpone(owed, str(error))
         else:
-            return True
-        return False
+            outcome = Correction.CHANGED if changed else Correction.UNCHANGED
+        self._observer.corrected(effect, outcome, self._clock.now())
+        return outcome in (Correction.CHANGED, Correction.UNCHANGED)
 
-    async def _set_joined(self, effect: UpdateInventory) -> None:
-        await self._inventory.set_joined(effect.pair, joined=effect.joined, expected=effect.expected)
+    async def _set_joined(self, effect: UpdateInventory) -> bool:
+        return await self._inventory.set_joined(effect.pair, joined=effect.joined, expected=effect.expected)
 
     def _groups(self, owed: Sequence[OwedEffect]) -> Iterable[Sequence[_ToPublish]]:
         """Return what is to be published, in groups that one failure must not take down: a command that nobody takes holds up its like."""
@@ -83,14 +91,14 @@ class Relay:
                 groups[publication.route if publication.mandatory else ""].append((one, publication))
         return groups.values()
 
-    async def _publish(self, group: Sequence[_ToPublish]) -> list[str]:
+    async def _publish(self, group: Sequence[_ToPublish]) -> list[Effect]:
         try:
             await self._retrying(TransportError)(self._publisher.publish, [publication for _, publication in group])
         except TransportError as error:
             for one, _ in group:
                 await self._postpone(one, str(error))
             return []
-        return [one.effect.key for one, _ in group]
+        return [one.effect for one, _ in group]
 
     def _publication(self, message: Outgoing) -> Publication:
         return Publication(
@@ -106,6 +114,7 @@ class Relay:
     async def _postpone(self, owed: OwedEffect, error: str) -> None:
         wait = min(LAST_POSTPONEMENT, FIRST_POSTPONEMENT * 2 ** min(owed.tries, 10))
         await self._outbox.postpone(owed.effect.key, self._clock.now() + wait, error)
+        self._observer.postponed(owed.effect)
 
     def _retrying(self, error: type[Exception]) -> AsyncRetrying:
         return AsyncRetrying(

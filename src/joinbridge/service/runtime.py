@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from joinbridge.errors import StaleVersionError, TransportLostError
+from joinbridge.observing import SILENT, Observer
 from joinbridge.ports import Clock, Outbox, Store
 from joinbridge.service.intake import Intake
 from joinbridge.service.relay import Relay
@@ -47,6 +48,7 @@ class Sidecar:
         outbox: Outbox,
         clock: Clock,
         upkeep: Upkeep | None = None,
+        observer: Observer = SILENT,
     ) -> None:
         self.intakes = intakes
         self._step = step
@@ -55,6 +57,7 @@ class Sidecar:
         self._outbox = outbox
         self._clock = clock
         self._upkeep = upkeep
+        self._observer = observer
         self._known = _Agenda()
         self._committed = asyncio.Event()
 
@@ -81,6 +84,7 @@ class Sidecar:
         agenda = await self._agenda()
         if agenda.deadline is not None and agenda.deadline <= now:
             done += await self._step.fire(SWEEP_LIMIT)
+            self._observer.swept(now)
             agenda = await self._agenda()
         if agenda.effect is not None and agenda.effect <= now:
             done += await self._relay.turn()
@@ -127,15 +131,19 @@ class Sidecar:
             while await self._carry_out():
                 pass
         except Exception as error:  # noqa: BLE001 - it stays owed, and is sent after the next start
+            self._observer.failed("relay", error)
             on_error("relay", error)
 
     async def _sweep(self) -> int:
         if not self._is_current():
             return 0
+        now = self._clock.now()
         try:
-            return await self._step.fire(SWEEP_LIMIT)
+            fired = await self._step.fire(SWEEP_LIMIT)
         except StaleVersionError:
             return 1  # an intake wrote to one of them meanwhile: look again
+        self._observer.swept(now)
+        return fired
 
     async def _carry_out(self) -> int:
         self._committed.clear()
@@ -162,6 +170,7 @@ class Sidecar:
             except TransportLostError:
                 raise
             except Exception as error:  # noqa: BLE001 - a turn that fails is reported and tried again; CancelledError goes on
+                self._observer.failed(name, error)
                 on_error(name, error)
                 await self._pause(stop, FAILURE_WAIT)
             else:

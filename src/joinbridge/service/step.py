@@ -7,6 +7,7 @@ Nothing is acknowledged here. The caller acknowledges when `take` has returned; 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from joinbridge.core.facts import Sighting
 from joinbridge.core.ids import DeviceId, MessageKey
 from joinbridge.core.policy import Policy
 from joinbridge.core.relevance import touched
+from joinbridge.observing import SILENT, Committed, Decided, Observer, Taken
 from joinbridge.ports import AuditRecord, Clock, DeadLetter, Delivery, Store, Unit
 from joinbridge.service.audit import record_of_letter, records_of
 from joinbridge.service.reading import Read, read
@@ -30,13 +32,13 @@ RULES_REFRESH = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """What became of a batch: how many messages were judged, passed by, seen before, and put among the dead letters."""
+class _Work:
+    """What one transaction decided: the records as it leaves them, and what observers are told of it once it is committed."""
 
-    judged: int = 0
-    passed_by: int = 0
-    duplicates: int = 0
-    dead: int = 0
+    at: datetime
+    working: WorkingSet
+    decisions: Sequence[Decided]
+    letters: Sequence[DeadLetter]
 
 
 class Step:
@@ -45,7 +47,17 @@ class Step:
     `commits` counts the transactions that wrote something.
     """
 
-    def __init__(self, *, store: Store, clock: Clock, policy: Policy, reading: Reading, watch: Watch, live: bool) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        policy: Policy,
+        reading: Reading,
+        watch: Watch,
+        live: bool,
+        observer: Observer = SILENT,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._configured = policy
@@ -53,6 +65,7 @@ class Step:
         self._reading = reading
         self._watch = watch
         self._live = live
+        self._observer = observer
         self._rules_due_at = datetime.min.replace(tzinfo=UTC)
         self.commits = 0
 
@@ -68,11 +81,12 @@ class Step:
         if not pertinent and not dead:
             return Taken(passed_by=passed_by)
         await self._keep_rules_current()
+        began = time.monotonic()
         async with self._store.transaction() as unit:
             fresh = await unit.fresh({r.key: r.delivery.at for r in (*pertinent, *dead)})
             new = _firsts(pertinent, fresh)
-            working = await self._decide(unit, [s for r in new for s in r.sightings], dead, _firsts(dead, fresh))
-        self._committed(working)
+            work = await self._decide(unit, [s for r in new for s in r.sightings], dead, _firsts(dead, fresh))
+        self._committed(work, began)
         return Taken(judged=len(new), passed_by=passed_by, duplicates=len(pertinent) - len(new), dead=len(dead))
 
     async def fire(self, limit: int) -> int:
@@ -81,12 +95,13 @@ class Step:
         Raises: StoreError, with nothing written.
         """
         await self._keep_rules_current()
+        began = time.monotonic()
         async with self._store.transaction() as unit:
             due = await unit.due(self._clock.now(), limit)
             if not due:
                 return 0
-            working = await self._decide(unit, due)
-        self._committed(working)
+            work = await self._decide(unit, due)
+        self._committed(work, began)
         return len(due)
 
     async def refresh_rules(self) -> None:
@@ -105,25 +120,37 @@ class Step:
         if self._clock.now() >= self._rules_due_at:
             await self.refresh_rules()
 
-    async def _decide(self, unit: Unit, events: Sequence[Event], dead: Sequence[Read] = (), newly_dead: Sequence[Read] = ()) -> WorkingSet:
+    async def _decide(self, unit: Unit, events: Sequence[Event], dead: Sequence[Read] = (), newly_dead: Sequence[Read] = ()) -> _Work:
         now = self._clock.now()
         working = WorkingSet(await unit.load(_devices(events)) if events else Case())
         audit: list[AuditRecord] = []
+        decisions: list[Decided] = []
+        letters = _letters(newly_dead)
         for event in events:
             case = working.case(_touched(event))
             decision = decide(case, event, policy=self._policy, now=_moment(event, now))
             audit.extend(records_of(case, decision, now, withheld=not self._live))
             working.apply(decision)
-        audit.extend(record_of_letter(letter, now) for letter in _letters(newly_dead))
+            decisions.append(Decided(event=event, case=case, decision=decision))
+        audit.extend(record_of_letter(letter, now) for letter in letters)
         await unit.save(replace(working.changes(withheld=not self._live, audit=audit), dead_letters=_letters(dead)))
-        return working
+        return _Work(at=now, working=working, decisions=decisions, letters=letters)
 
-    def _committed(self, working: WorkingSet) -> None:
+    def _committed(self, work: _Work, began: float) -> None:
         # Nothing here may fail: what is committed must not be reported as if it were not.
         self.commits += 1
-        self._watch.follow(working.attempts)
-        if working.contradicted:
+        self._watch.follow(work.working.attempts)
+        if work.working.contradicted:
             self._rules_due_at = self._clock.now()
+        self._observer.committed(
+            Committed(
+                at=work.at,
+                decisions=work.decisions,
+                letters=work.letters,
+                withheld=not self._live,
+                took_s=time.monotonic() - began,
+            )
+        )
 
 
 def _firsts(reads: Sequence[Read], fresh: set[MessageKey]) -> Sequence[Read]:

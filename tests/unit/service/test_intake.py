@@ -17,9 +17,9 @@ from joinbridge.core.attempt import AttemptState
 from joinbridge.core.ids import message_key
 from joinbridge.core.vocabulary import MessageCode
 from joinbridge.errors import StaleVersionError, StoreError, StoreRefusedError, TransportError
+from joinbridge.observing import Taken
 from joinbridge.ports import Changes, Delivery, Source
 from joinbridge.service.intake import CURRENT_WITHIN
-from joinbridge.service.step import Taken
 from joinbridge.wire.gbcs import encode_gbcs
 from joinbridge.wire.payloads.join import JoinResponse
 from support.crash import Points

@@ -13,10 +13,10 @@ import pytest
 from joinbridge.config import Settings
 from joinbridge.core.attempt import AttemptState
 from joinbridge.errors import StoreError
+from joinbridge.observing import Taken
 from joinbridge.ports import Changes, Clock
 from joinbridge.service.clock import SystemClock
 from joinbridge.service.runtime import FAILURE_WAIT, IDLE_WAIT
-from joinbridge.service.step import Taken
 from support.crash import Points, be_away
 from support.eventually import eventually
 from support.home import CAD, ESME, GPF, PPMID, START, request_id

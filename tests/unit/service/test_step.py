@@ -17,8 +17,9 @@ from joinbridge.core.ids import CommandKey, JoinPair, parse_eui64
 from joinbridge.core.pair import PairState
 from joinbridge.core.vocabulary import AlertCode
 from joinbridge.errors import StoreError
+from joinbridge.observing import Taken
 from joinbridge.ports import Changes, Store
-from joinbridge.service.step import RULES_REFRESH, Taken
+from joinbridge.service.step import RULES_REFRESH
 from joinbridge.store.outbox import EffectStatus
 from joinbridge.store.store import SqlStore
 from support.home import CAD, ESME, GPF, PPMID, START, SUPPLIER, after, request_id

@@ -38,6 +38,11 @@ check: $(DEV)
 bench: $(DEV)
 	@$(PYTEST) tests/bench -m bench --benchmark-only $(ARGS)
 
+## bench-deployed: measure the deployed sidecar beside a ceiling and the obvious alternative; writes docs/benchmarks.md
+.PHONY: bench-deployed
+bench-deployed: $(DEV) services
+	@PYTHONPATH=tests $(BIN)/python tests/bench/compare.py $(ARGS)
+
 ## coverage: run all tests and fail unless every branch of core and wire was taken
 .PHONY: coverage
 coverage:

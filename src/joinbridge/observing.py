@@ -1,18 +1,19 @@
 """Observing: what a sidecar tells of its work to whoever counts, traces or logs it.
 
 An observer is told after the fact: what it hears of is committed, settled or carried out. It must be quick, and it must not raise; whoever
-makes one sees to that (`ops.watching.Harmless`).
+makes one sees to that (`ops.observers.Harmless`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from joinbridge.core.case import Case, Decision, Event
 from joinbridge.core.effects import Effect, UpdateInventory
+from joinbridge.core.evidence import Mode
 from joinbridge.ports import DeadLetter, Delivery
 
 
@@ -72,6 +73,9 @@ class Observer:
 
     def committed(self, committed: Committed) -> None:
         """Hear of a transaction."""
+
+    def rules(self, modes: Mapping[str, Mode]) -> None:
+        """Hear which mode each rule is in from now on."""
 
     def swept(self, at: datetime) -> None:
         """Hear that all deadlines due at `at`, or as many as one sweep takes, have fired."""

@@ -371,6 +371,8 @@ def leaves(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, st
 
 SPECIAL: Mapping[str, dict[str, object]] = {
     "amqp.topology": {"topology": "passive"},
+    "log.format": {"format": "console"},
+    "log.level": {"level": "debug"},
     "rehearsal.speed": {"speed": 2, "origin": "2026-03-02T00:00:00Z"},
     "rehearsal.origin": {"origin": "2026-03-02T00:00:00Z"},
 }

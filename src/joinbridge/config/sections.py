@@ -195,6 +195,30 @@ class Retention(Section):
         return self
 
 
+class Metrics(Section):
+    """What is counted, and under which names."""
+
+    regions: Words = Field(frozenset({"north", "central", "south"}), description="CSP regions that are told apart; others are `other`")
+    top: int = Field(50, ge=1, le=1000, description="kinds of device (make, model, firmware) with series of their own")
+    census: Duration = Field(timedelta(seconds=30), description="how often the store is counted")
+
+
+class Http(Section):
+    """The port for metrics, health and the read-only API. It has no login of its own."""
+
+    enabled: bool = Field(True, description="whether there is one")
+    host: str = Field("127.0.0.1", description="address to listen on; anybody who reaches it may read what joinbridge knows")
+    port: int = Field(9464, ge=0, le=65535, description="0 for any that is free")
+    sweep_limit: Duration = Field(timedelta(seconds=15), description="not ready when the last sweep of deadlines is older")
+
+
+class Log(Section):
+    """What is written to standard error."""
+
+    format: Literal["json", "console"] = Field("json", description="JSON Lines for machines, or lines for people")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least that is written of joinbridge's own")
+
+
 class Money(Section):
     """What a manual correction of the inventory costs."""
 

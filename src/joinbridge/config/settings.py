@@ -13,7 +13,10 @@ from joinbridge.config.sections import (
     Database,
     Deadlines,
     EvidenceSettings,
+    Http,
     InventorySettings,
+    Log,
+    Metrics,
     Money,
     Mqtt,
     Pursuit,
@@ -45,6 +48,9 @@ class Settings(Section):
     runtime: Runtime = Runtime()
     rehearsal: Rehearsal = Rehearsal()
     retention: Retention = Retention()
+    metrics: Metrics = Metrics()
+    http: Http = Http()
+    log: Log = Log()
     money: Money = Money()
     rules: dict[RuleName, Mode] = Field(default_factory=dict, description="rule name = off, shadow or live")
 

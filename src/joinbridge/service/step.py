@@ -19,6 +19,7 @@ from joinbridge.core.facts import Sighting
 from joinbridge.core.ids import DeviceId, MessageKey
 from joinbridge.core.policy import Policy
 from joinbridge.core.relevance import touched
+from joinbridge.core.rules import RULES
 from joinbridge.observing import SILENT, Committed, Decided, Observer, Taken
 from joinbridge.ports import AuditRecord, Clock, DeadLetter, Delivery, Store, Unit
 from joinbridge.service.audit import record_of_letter, records_of
@@ -115,6 +116,7 @@ class Step:
         demoted = {rule: Mode.SHADOW for rule in often if configured.rule_modes.get(rule) is not Mode.OFF}
         self._policy = replace(configured, rule_modes={**configured.rule_modes, **demoted})
         self._rules_due_at = now + RULES_REFRESH
+        self._observer.rules({rule.name: rule.mode(self._policy) for rule in RULES})
 
     async def _keep_rules_current(self) -> None:
         if self._clock.now() >= self._rules_due_at:

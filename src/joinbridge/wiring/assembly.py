@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from joinbridge.config import Settings
+from joinbridge.observing import SILENT, Observer
 from joinbridge.ports import Clock, Inventory, Publisher, Source
 from joinbridge.service.intake import CURRENT_WITHIN, TRIES_AT_ONCE, Intake
 from joinbridge.service.relay import LEASE, Relay
@@ -31,6 +32,7 @@ async def assemble(
     live: bool,
     wait: timedelta,
     tries_at_once: int = TRIES_AT_ONCE,
+    observer: Observer = SILENT,
 ) -> Sidecar:
     """Return a sidecar on these parts.
 
@@ -47,6 +49,7 @@ async def assemble(
         reading=reading(settings),
         watch=Watch(await store.watched()),
         live=live,
+        observer=observer,
     )
     await step.refresh_rules()
     # Durations of our own operations are true ones: a clock that runs faster must not make them shorter.
@@ -59,6 +62,7 @@ async def assemble(
         exchanges={"commands": settings.bus.commands, "events": settings.bus.events},
         tries_at_once=tries_at_once,
         lease=LEASE * speed,
+        observer=observer,
     )
     intakes = [
         Intake(
@@ -69,8 +73,9 @@ async def assemble(
             wait=wait,
             tries_at_once=tries_at_once,
             current_within=CURRENT_WITHIN * speed,
+            observer=observer,
         )
         for source in sources
     ]
     upkeep = Upkeep(housekeeping=SqlHousekeeping(database), retention=settings.retention, clock=clock)
-    return Sidecar(intakes=intakes, step=step, relay=relay, store=store, outbox=outbox, clock=clock, upkeep=upkeep)
+    return Sidecar(intakes=intakes, step=step, relay=relay, store=store, outbox=outbox, clock=clock, upkeep=upkeep, observer=observer)

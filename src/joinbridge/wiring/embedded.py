@@ -10,6 +10,7 @@ from datetime import timedelta
 from joinbridge.bus.memory import MemoryBus
 from joinbridge.bus.topics import Binding, estate_bindings
 from joinbridge.config import Settings
+from joinbridge.observing import SILENT, Observer
 from joinbridge.ports import Clock, Inventory
 from joinbridge.service.runtime import Sidecar
 from joinbridge.store.opening import open_database
@@ -34,7 +35,9 @@ class Embedded:
 
 
 @asynccontextmanager
-async def embedded(settings: Settings, *, clock: Clock, inventory: Inventory, database_url: str, live: bool) -> AsyncIterator[Embedded]:
+async def embedded(
+    settings: Settings, *, clock: Clock, inventory: Inventory, database_url: str, live: bool, observer: Observer = SILENT
+) -> AsyncIterator[Embedded]:
     """Put a sidecar together on the in-memory bus, on the database at `database_url`, whose schema is brought up to date.
 
     Raises: ConfigError when a setting names something that is not there; StoreError when the database cannot be opened.
@@ -57,5 +60,6 @@ async def embedded(settings: Settings, *, clock: Clock, inventory: Inventory, da
             live=live,
             wait=timedelta(0),
             tries_at_once=1,
+            observer=observer,
         )
         yield Embedded(sidecar=sidecar, bus=bus, records=Records(database))

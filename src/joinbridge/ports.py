@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -249,7 +249,7 @@ class Store(Protocol):
         """Open a transaction; leaving it by an exception rolls everything back."""
         ...
 
-    async def watched(self) -> set[DeviceId]:
+    async def watched(self) -> AbstractSet[DeviceId]:
         """Return every device that is target or other of an attempt that is open or has a deadline."""
         ...
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -82,7 +83,7 @@ class _Store:
             yield _Unit(unit, self._points)
             await self._points.reach("commit")
 
-    async def watched(self) -> set[DeviceId]:
+    async def watched(self) -> AbstractSet[DeviceId]:
         return await self._store.watched()  # at the start, before anything can be lost
 
     async def next_deadline(self) -> datetime | None:

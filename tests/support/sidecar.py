@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -70,7 +71,7 @@ class HookedStore:
             yield _HookedUnit(unit, self._on_save)
         self._on_commit()
 
-    async def watched(self) -> set[DeviceId]:
+    async def watched(self) -> AbstractSet[DeviceId]:
         return await self._store.watched()
 
     async def next_deadline(self) -> datetime | None:

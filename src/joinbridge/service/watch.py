@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from joinbridge.core.attempt import AttemptKey, JoinAttempt
 from joinbridge.core.facts import Fact
@@ -18,8 +19,8 @@ class Watch:
     filtered, and the others decide nothing alone.
     """
 
-    def __init__(self, loaded: Iterable[DeviceId] = ()) -> None:
-        self._loaded = frozenset(loaded)
+    def __init__(self, loaded: AbstractSet[DeviceId] = frozenset()) -> None:
+        self._loaded = loaded
         self._open: defaultdict[DeviceId, set[AttemptKey]] = defaultdict(set)
 
     def __contains__(self, device: DeviceId) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TypeVar
@@ -10,6 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, bindparam, func, select
 
 from joinbridge.core.case import Case, DeadlinePassed
+from joinbridge.core.device_set import DeviceSet
 from joinbridge.core.ids import DeviceId, MessageKey
 from joinbridge.errors import StoreError
 from joinbridge.ports import Changes, Clock, Unit
@@ -22,6 +24,7 @@ from joinbridge.store.tables import attempts, contradictions
 
 T = TypeVar("T")
 
+PORTION = 10_000
 _WATCHED = select(attempts.c.target, attempts.c.other).where(attempts.c.watched)
 # MIN passes over NULL by itself; only with the condition can the index be used, which has no attempts at rest.
 _NEXT_DEADLINE = select(func.min(attempts.c.due_at)).where(attempts.c.due_at.is_not(None))
@@ -56,16 +59,19 @@ class SqlStore:
             yield unit
             unit.check()
 
-    async def watched(self) -> set[DeviceId]:
+    async def watched(self) -> AbstractSet[DeviceId]:
         """Return every device that is target or other of an attempt that is open or has a deadline.
 
         Raises: StoreError when the database cannot be reached.
         """
-        devices: set[DeviceId] = set()
-        for row in await self._database.read(lambda connection: connection.execute(_WATCHED).all()):
-            devices.update(row)
-        devices.discard(None)  # an attempt whose other device is not known yet
-        return devices
+
+        def read(connection: Connection) -> DeviceSet:
+            # There may be millions: a portion at a time.
+            rows = connection.execution_options(yield_per=PORTION).execute(_WATCHED)
+            # An attempt whose other device is not known yet has none.
+            return DeviceSet(device for row in rows for device in row if device is not None)
+
+        return await self._database.read(read)
 
     async def next_deadline(self) -> datetime | None:
         """Return when the earliest deadline is due.

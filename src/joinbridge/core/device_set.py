@@ -6,7 +6,6 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import Self
 
 from joinbridge.core.ids import DeviceId, eui64_from_bytes
 
@@ -20,10 +19,6 @@ class DeviceSet(AbstractSet[DeviceId]):
         # Through an array, not a set: what comes may be millions, and comes one after the other.
         numbers = sorted(array("Q", map(_number, devices)))
         self._numbers = array("Q", (number for number, before in zip(numbers, [-1, *numbers], strict=False) if number != before))
-
-    @classmethod
-    def _from_iterable(cls, devices: Iterable[DeviceId]) -> Self:
-        return cls(devices)
 
     def __contains__(self, device: object) -> bool:
         if not isinstance(device, str):

@@ -1,4 +1,4 @@
-"""The reference that is made from the code: docs/rules.md and docs/transitions.md. `make docs` writes them, a test holds them current.
+"""The reference that is made from the code: docs/rules.md, transitions.md and settings.md. `make docs` writes them, a test holds them.
 
 The transitions are found by running the functions that make them, never written by hand.
 """
@@ -21,6 +21,7 @@ from joinbridge.core.rules import RECORDED_ONLY, RULES, PairContext
 from joinbridge.core.standing import stand
 from joinbridge.core.verdict import Verdict
 from joinbridge.core.vocabulary import Intent
+from joinbridge.ops.settings_reference import settings_markdown
 
 _NOTE = "<!-- Made from the code by `make docs`. Changes made here are lost. -->"
 
@@ -214,8 +215,9 @@ def _table(header: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str
 
 
 def write(folder: Path) -> None:
-    """Write both files into `folder`."""
-    for name, text in (("rules.md", rules_markdown()), ("transitions.md", transitions_markdown())):
+    """Write all of them into `folder`."""
+    made = {"rules.md": rules_markdown(), "transitions.md": transitions_markdown(), "settings.md": settings_markdown(_NOTE)}
+    for name, text in made.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 

@@ -35,7 +35,7 @@ from joinbridge.store.records import EffectRecord, Records
 from joinbridge.store.tables import audit, contradictions, inbox
 from support.observed import run_through
 
-HOMES = 30
+HOMES = 60
 ALL = 1_000_000
 
 

@@ -25,7 +25,7 @@ demo: install
 ## test: run all tests and show the coverage of core and wire (ARGS="-k join")
 .PHONY: test
 test: $(DEV) services
-	@$(PYTEST) -n auto $(COVER) --cov-report=term-missing:skip-covered $(ARGS)
+	@$(PYTEST) -n auto --dist loadgroup $(COVER) --cov-report=term-missing:skip-covered $(ARGS)
 
 ## check: lint, format, types, imports, quick tests; run it before each commit
 .PHONY: check

@@ -47,6 +47,11 @@ class Source(Protocol):
     Order is kept per route as far as the broker keeps it; a requeued delivery may come later than its successors.
     """
 
+    @property
+    def is_live(self) -> bool:
+        """Whether a consumer has been there for long enough to be handed what waits: else it says nothing that nothing came."""
+        ...
+
     async def receive(self, limit: int, wait: timedelta) -> Sequence[Delivery]:
         """Return up to `limit` deliveries as soon as the source is idle or `limit` is reached, at the latest after `wait`.
 

@@ -115,6 +115,11 @@ class Watched:
         self._measured = measured
         self.settled = 0
 
+    @property
+    def is_live(self) -> bool:
+        """Pass on."""
+        return self._source.is_live
+
     async def receive(self, limit: int, wait: timedelta) -> Sequence[Delivery]:
         """Pass on."""
         deliveries = await self._source.receive(limit, wait)

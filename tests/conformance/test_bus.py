@@ -13,6 +13,7 @@ from joinbridge.errors import TransportError
 from support.bus import BRIEF, EVENTS, PATIENT, BusHarness, alert, bodies, collect, memory, nothing_more, what_comes
 from support.bus_amqp import rabbitmq
 from support.bus_mqtt import mqtt
+from support.eventually import eventually
 
 AT_ONCE = timedelta(0)
 
@@ -533,3 +534,8 @@ class TestPublishing:
             arrived = [*await collect(source, 2), *await what_comes(bus, source)]
         # At least once: some may have come through in the outage, and are known by their keys.
         assert {delivery.key for delivery in arrived} == {"1", "2"}
+
+
+async def test_whoever_consumes_is_live_after_a_while(bus: BusHarness) -> None:
+    async with bus.consume() as source:
+        await eventually(lambda: source.is_live)

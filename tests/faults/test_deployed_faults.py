@@ -5,77 +5,17 @@ The estate publishes with confirms and writes down what was confirmed, what it h
 
 from __future__ import annotations
 
-import random
 import signal
 import time
-from collections.abc import Callable, Mapping
 
 import pytest
 
-from support.deployment import Deployment, Process, eventually, settle_account
+from support.deployment import Deployment, Process, eventually
+from support.living import Sidecar, at_moments, live_through
 from support.services import PostgreSql, RabbitMq
 
-HOMES, DAYS = 40, 3.0
-PATIENCE_S = 400.0
-REST_S = 150.0
-
-pytestmark = pytest.mark.faults
-
-
-class Sidecar:
-    """The sidecar of a deployment, whichever process it is by now."""
-
-    def __init__(self, made: Deployment, number: int = 0) -> None:
-        self._made = made
-        self._number = number
-        self.process = made.sidecar(number)
-
-    def kill(self) -> None:
-        """Kill it and start it again."""
-        self.process.kill()
-        self.process = self._made.sidecar(self._number)
-
-    def keep_alive(self) -> None:
-        """Start it again if it has ended, as whoever supervises it would."""
-        if self.process.popen.poll() is not None:
-            self.process = self._made.sidecar(self._number)
-
-
-def live_through(made: Deployment, disturb: Callable[[Sidecar, Process], None], *, homes: int = HOMES, days: float = DAYS) -> None:
-    """Let an estate live on `made` while `disturb` does what it does, and settle the account."""
-    sidecar = Sidecar(made)
-    estate = made.estate(homes=homes, days=days)
-    disturb(sidecar, estate)
-    score = made.score(estate, PATIENCE_S)
-    sidecar.keep_alive()
-    at_rest(made, sidecar)
-    assert sidecar.process.stop() == 0, sidecar.process.said()[-4000:]
-    judge(made, score)
-
-
-def at_rest(made: Deployment, sidecar: Sidecar) -> None:
-    """Wait until nothing is under way; what the killed ones had leased is owed again after a while."""
-    deadline = time.monotonic() + REST_S
-    while (account := settle_account(made)).is_pending:
-        assert time.monotonic() < deadline, f"{account}\n{sidecar.process.said()[-4000:]}"
-        time.sleep(1)
-
-
-def judge(made: Deployment, score: Mapping[str, object]) -> None:
-    """Make sure that all was well in the end."""
-    account = settle_account(made)
-    assert account.is_clean, account
-    assert score["answers_lost"], "a rehearsal in which nothing was lost shows nothing"
-    assert {name: score[name] for name in ("false_inferences", "missed_inferences")} == {"false_inferences": 0, "missed_inferences": 0}
-
-
-def at_moments(estate: Process, times: int, within_s: float, seed: int, act: Callable[[], None]) -> None:
-    """Do `act` so many times at random moments while the estate lives."""
-    chance, began = random.Random(seed), time.monotonic()
-    for moment in sorted(chance.uniform(0.5, within_s) for _ in range(times)):
-        time.sleep(max(0.0, began + moment - time.monotonic()))
-        assert estate.popen.poll() is None, f"the estate ended early:\n{estate.said()}"
-        act()
+# One after the other, by one worker: they want the machine for themselves.
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
 
 
 def test_nothing_happens_to_it(made: Deployment) -> None:

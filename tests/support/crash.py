@@ -144,6 +144,11 @@ class _Source:
         self._source = source
         self._points = points
 
+    @property
+    def is_live(self) -> bool:
+        """Pass on."""
+        return self._source.is_live
+
     async def receive(self, limit: int, wait: timedelta) -> Sequence[Delivery]:
         await self._points.reach("receive", TransportError)
         return await self._source.receive(limit, wait)

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -155,26 +154,29 @@ def eventually(reached: Callable[[], bool], what: str, within_s: float = 60.0) -
         time.sleep(0.1)
 
 
+def under_way(made: Deployment) -> Mapping[str, int]:
+    """Return what is not settled yet: messages in queues, and effects that are owed."""
+    queues = made.host.call("GET", "queues")
+    assert isinstance(queues, list)
+    waiting = {str(queue["name"]): int(queue.get("messages", 0)) for queue in queues}
+    owed = int(run_sql(made.database_url, "SELECT count(*) AS n FROM outbox WHERE due_at IS NOT NULL")[0]["n"])
+    return {name: count for name, count in {**waiting, "owed effects": owed}.items() if count}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """What the ledger says was confirmed, held against what joinbridge has."""
 
     lost: set[str]
     lost_corrupted: set[str]
-    waiting: dict[str, int]
-    owed: int
+    waiting: Mapping[str, int]
     twice: dict[str, int]
     chain_breaks: str
 
     @property
-    def is_pending(self) -> bool:
-        """Whether something is still under way."""
-        return bool(self.owed or any(self.waiting.values()))
-
-    @property
     def is_clean(self) -> bool:
         """Whether nothing is lost, waiting, owed, or done twice."""
-        return not (self.lost or self.lost_corrupted or any(self.waiting.values()) or self.owed or self.twice or self.chain_breaks)
+        return not (self.lost or self.lost_corrupted or self.waiting or self.twice or self.chain_breaks)
 
 
 def settle_account(made: Deployment) -> Account:
@@ -188,11 +190,8 @@ def settle_account(made: Deployment) -> Account:
             decisive.add(str(line["message"]))
     seen = {row["key"] for row in run_sql(made.database_url, "SELECT key FROM inbox")}
     dead = {row["key"] for row in run_sql(made.database_url, "SELECT key FROM dead_letters")}
-    owed = run_sql(made.database_url, "SELECT count(*) AS n FROM outbox WHERE due_at IS NOT NULL")[0]["n"]
     # An effect is named for ever by its key; two that do the same to the same pair at one version would be one too many.
     commands = run_sql(made.database_url, "SELECT record::json->>'key' AS key, count(*) AS n FROM outbox GROUP BY 1 HAVING count(*) > 1")
-    queues = made.host.call("GET", "queues")
-    assert isinstance(queues, list)
     verified = subprocess.run(
         [sys.executable, "-m", "joinbridge", "audit", "verify", "--database", made.database_url],
         env=made.environment,
@@ -203,8 +202,7 @@ def settle_account(made: Deployment) -> Account:
     return Account(
         lost=decisive - seen,
         lost_corrupted=corrupted - dead,
-        waiting=dict(Counter({queue["name"]: queue.get("messages", 0) for queue in queues})),
-        owed=owed,
+        waiting=under_way(made),
         twice={row["key"]: row["n"] for row in commands},
         chain_breaks="" if verified.returncode == 0 else verified.stdout + verified.stderr,
     )

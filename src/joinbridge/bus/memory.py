@@ -152,6 +152,11 @@ class MemorySource:
         """How many deliveries are handed over and not settled."""
         return len(self._held)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it is open: what waits is handed over at once."""
+        return not self._closed
+
     async def receive(self, limit: int, wait: timedelta) -> Sequence[Delivery]:
         """Return up to `limit` deliveries: those that are there, or the first to come within `wait`. Empty when none came.
 

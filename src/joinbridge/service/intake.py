@@ -73,7 +73,10 @@ class Intake:
             await self._source.requeue(left)
             self._observer.handed_back(left)
             raise
-        self.is_current = not deliveries or self._clock.now() - max(d.at for d in deliveries) <= self._current_within
+        if deliveries:
+            self.is_current = self._clock.now() - max(d.at for d in deliveries) <= self._current_within
+        else:
+            self.is_current = self._source.is_live
         return len(deliveries)
 
     async def _settle(self, deliveries: Sequence[Delivery]) -> Sequence[Sequence[Delivery]]:

@@ -143,6 +143,8 @@ class TestDuplicates:
 
     async def test_what_is_committed_when_the_consumer_is_lost_comes_again_and_counts_once(self, site: Site) -> None:
         class LostBeforeAck:
+            is_live = True
+
             def __init__(self, source: Source) -> None:
                 assert isinstance(source, MemorySource)
                 self._source = source
@@ -413,5 +415,20 @@ class TestBeingCurrent:
 
             with pytest.raises(TransportError):
                 await running.intake.turn()
+
+            assert not running.intake.is_current
+
+    async def test_it_is_not_while_nobody_consumes(self, site: Site) -> None:
+        class Away:
+            """A source whose consumer is gone for the moment."""
+
+            is_live = False
+
+            def __init__(self, source: Source) -> None:
+                self.receive, self.ack = source.receive, source.ack
+                self.requeue, self.reject = source.requeue, source.reject
+
+        async with site.sidecar(around=lambda parts: replace(parts, source=Away(parts.source))) as running:
+            await running.intake.turn()
 
             assert not running.intake.is_current

@@ -41,6 +41,11 @@ class OneDelivery:
         self.waiting = [delivery]
         self.settled: list[Delivery] = []
 
+    @property
+    def is_live(self) -> bool:
+        """Pass on."""
+        return True
+
     async def receive(self, limit: int, wait: timedelta) -> Sequence[Delivery]:
         assert wait == timedelta(0)
         taken, self.waiting = self.waiting[:limit], self.waiting[limit:]

@@ -28,6 +28,7 @@ FIRST_PREFETCH = 10
 """So many deliveries are at risk when one of them takes the process down each time; the broker counts that against all it had sent."""
 
 _REMEMBERED = 10_000
+SETTLED_S = 1.0
 _NUMBER_SHIFT = 40  # a channel would need days at a million deliveries a second to use that many tags
 
 
@@ -108,6 +109,12 @@ class AmqpSource:
         """How long ago the oldest unsettled delivery was first handed over, in seconds."""
         unsettled = [*self._held.values(), *self._returned] if self.consuming else []
         return asyncio.get_running_loop().time() - min(held.since_s for held in unsettled) if unsettled else 0.0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there has been a consumer for a second: the broker begins to send within milliseconds."""
+        current = self._living()
+        return current is not None and asyncio.get_running_loop().time() - current.started >= SETTLED_S
 
     @property
     def failure(self) -> BaseException | None:

@@ -98,6 +98,11 @@ class MqttSource:
         """How many deliveries are handed over and not settled."""
         return len(self._held)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the subscription stands: the broker sends what the session held back before it confirms that."""
+        return self._subscribed.is_set()
+
     async def connected(self) -> None:
         """Return when the subscription stands, for whoever must not go on before.
 

@@ -66,6 +66,8 @@ async def waited_out(site: Site, turn: asyncio.Task[int]) -> int:
 class Checked:
     """A Source that looks into the database before it acknowledges."""
 
+    is_live = True
+
     def __init__(self, source: Source, site: Site) -> None:
         self._source = source
         self._site = site

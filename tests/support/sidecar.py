@@ -17,6 +17,7 @@ from joinbridge.config import Settings
 from joinbridge.core.case import Case, DeadlinePassed
 from joinbridge.core.ids import DeviceId, JoinPair, MessageKey
 from joinbridge.inventory.memory import MemoryInventory
+from joinbridge.observing import SILENT, Observer
 from joinbridge.ports import Changes, Clock, Inventory, Outbox, Publication, Publisher, Source, Store, Unit
 from joinbridge.service.clock import ManualClock
 from joinbridge.service.intake import Intake
@@ -190,6 +191,7 @@ class Site:
         limit: int = 200,
         wait: timedelta = timedelta(0),
         tries_at_once: int = 1,
+        observer: Observer = SILENT,
     ) -> AsyncIterator[Running]:
         """Start a sidecar; leaving closes its consumer, so that what it has not settled is delivered again."""
         clock = clock or self.clock
@@ -211,8 +213,11 @@ class Site:
                 reading=reading(settings),
                 watch=watch,
                 live=settings.mode == "live",
+                observer=observer,
             )
-            intake = Intake(source=parts.source, step=step, clock=clock, limit=limit, wait=wait, tries_at_once=tries_at_once)
+            intake = Intake(
+                source=parts.source, step=step, clock=clock, limit=limit, wait=wait, tries_at_once=tries_at_once, observer=observer
+            )
             relay = Relay(
                 outbox=parts.outbox,
                 publisher=parts.publisher,
@@ -220,8 +225,11 @@ class Site:
                 clock=clock,
                 exchanges={"commands": settings.bus.commands, "events": settings.bus.events},
                 tries_at_once=tries_at_once,
+                observer=observer,
             )
-            sidecar = Sidecar(intakes=[intake], step=step, relay=relay, store=parts.store, outbox=parts.outbox, clock=clock)
+            sidecar = Sidecar(
+                intakes=[intake], step=step, relay=relay, store=parts.store, outbox=parts.outbox, clock=clock, observer=observer
+            )
             yield Running(sidecar=sidecar, intake=intake, step=step, relay=relay, watch=watch, source=source)
 
     async def pass_time(self, running: Running, *, by: timedelta | None = None, to: datetime | None = None) -> None:

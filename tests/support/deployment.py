@@ -68,6 +68,7 @@ class Deployment:
             "JOINBRIDGE_MODE": "live",
             "JOINBRIDGE_AMQP__URL": self.host.url,
             "JOINBRIDGE_AMQP__DECLARE_ESTATE": "true",
+            "JOINBRIDGE_HTTP__PORT": "0",  # there may be several on one machine
             "JOINBRIDGE_DATABASE__URL": self.database_url,
             "JOINBRIDGE_INVENTORY__URL": self.smi_url,
             "JOINBRIDGE_REHEARSAL__SPEED": str(self.speed),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from contextlib import suppress
 from typing import Annotated
@@ -14,9 +13,10 @@ import uvloop
 from joinbridge.cli.config import ConfigFile
 from joinbridge.cli.output import FOUND_WRONG
 from joinbridge.config import Settings, load
-from joinbridge.wiring import Deployed, deployed
+from joinbridge.ops.logs import configure, logger
+from joinbridge.wiring import Deployed, Operations, deployed
 
-log = logging.getLogger("joinbridge")
+log = logger("joinbridge.run")
 
 
 def run(
@@ -28,13 +28,12 @@ def run(
     Exit code 0 after ending in order, 1 when that took longer than runtime.drain, 3 when a service could not be reached.
     """
     settings = load(config)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    log.setLevel(logging.INFO)
+    configure(settings.log)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             in_order = runner.run(_serve(settings, migrate=migrate))
         except asyncio.CancelledError:
-            log.info("ended before it was ready")
+            log.info("ended_before_ready")
             return
     if not in_order:
         raise typer.Exit(FOUND_WRONG)
@@ -45,19 +44,20 @@ async def _serve(settings: Settings, *, migrate: bool) -> bool:
     stop = asyncio.Event()
     starting = _Starting(stop)
     if settings.rehearsal.origin is not None:
-        log.warning("this is a rehearsal: time runs %g times as fast since %s", settings.rehearsal.speed, settings.rehearsal.origin)
-    async with deployed(settings, migrate=migrate) as deployment:
+        log.warning("rehearsal", speed=settings.rehearsal.speed, since=settings.rehearsal.origin.isoformat())
+    operations = Operations(settings)
+    async with operations.opened() as port, deployed(settings, migrate=migrate, operations=operations) as deployment:
         starting.over()
         _ready(settings, is_ready=True)
-        log.info("ready: mode %s, listening to %s", settings.mode, ", ".join(deployment.bus.queues))
+        log.info("ready", mode=settings.mode, queues=deployment.bus.queues, http=None if port is None else port.address)
         try:
-            return await _keep(deployment, stop, settings)
+            return await _keep(deployment, operations, stop, settings)
         finally:
             _ready(settings, is_ready=False)
 
 
-async def _keep(deployment: Deployed, stop: asyncio.Event, settings: Settings) -> bool:
-    running = asyncio.create_task(deployment.run(stop, on_error=_report))
+async def _keep(deployment: Deployed, operations: Operations, stop: asyncio.Event, settings: Settings) -> bool:
+    running = asyncio.create_task(deployment.run(stop, on_error=operations.observer.failed))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -65,17 +65,13 @@ async def _keep(deployment: Deployed, stop: asyncio.Event, settings: Settings) -
     done, _ = await asyncio.wait((running,), timeout=bound)
     if done:
         await running
-        log.info("ended in order")
+        log.info("ended_in_order")
         return True
-    log.error("ended after %g s without being done (runtime.drain); nothing is lost: what was not committed comes again", bound)
+    log.error("ended_undone", after_s=bound, setting="runtime.drain", next="nothing is lost: what was not committed comes again")
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
     return False
-
-
-def _report(task: str, error: Exception) -> None:
-    log.error("%s: %s: %s", task, type(error).__name__, error)
 
 
 def _ready(settings: Settings, *, is_ready: bool) -> None:

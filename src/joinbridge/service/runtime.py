@@ -131,7 +131,6 @@ class Sidecar:
             while await self._carry_out():
                 pass
         except Exception as error:  # noqa: BLE001 - it stays owed, and is sent after the next start
-            self._observer.failed("relay", error)
             on_error("relay", error)
 
     async def _sweep(self) -> int:
@@ -170,7 +169,6 @@ class Sidecar:
             except TransportLostError:
                 raise
             except Exception as error:  # noqa: BLE001 - a turn that fails is reported and tried again; CancelledError goes on
-                self._observer.failed(name, error)
                 on_error(name, error)
                 await self._pause(stop, FAILURE_WAIT)
             else:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
@@ -16,14 +17,16 @@ from joinbridge.bus.mqtt.topics import alert_topics
 from joinbridge.config import Settings
 from joinbridge.errors import ConfigError, StoreError, TransportError, TransportLostError
 from joinbridge.inventory.memory import MemoryInventory
+from joinbridge.observing import SILENT
 from joinbridge.ports import Clock, Inventory, Source
-from joinbridge.service.clock import RehearsalClock, SystemClock
 from joinbridge.service.runtime import Sidecar
 from joinbridge.store.database import Database
 from joinbridge.store.opening import open_database
 from joinbridge.store.schema import require_current, upgrade
 from joinbridge.wiring.assembly import assemble
+from joinbridge.wiring.clocks import clock_of
 from joinbridge.wiring.inventories import open_configured_inventory
+from joinbridge.wiring.operations import Operations
 
 MQTT_BATCHES_AHEAD = 3
 
@@ -34,17 +37,20 @@ class Deployed:
 
     sidecar: Sidecar
     bus: AmqpBus
+    operations: Operations | None = None
 
     async def run(self, stop: asyncio.Event, *, on_error: Callable[[str, Exception], None]) -> None:
         """Keep going until `stop` is set, then drain.
 
         Raises: TransportLostError when this process cannot get the bus back; whoever supervises it starts it anew.
         """
-        watching = asyncio.create_task(self.bus.watch(), name="watchdog")
         running = asyncio.create_task(self.sidecar.run(stop, on_error=on_error), name="sidecar")
+        beside: list[asyncio.Task[NoReturn]] = [asyncio.create_task(self.bus.watch(), name="watchdog")]
+        if self.operations is not None:
+            beside.append(asyncio.create_task(self.operations.run(stop), name="operations"))
         try:
-            await asyncio.wait((watching, running), return_when=asyncio.FIRST_COMPLETED)
-            await (running if running.done() else watching)
+            done, _ = await asyncio.wait((running, *beside), return_when=asyncio.FIRST_COMPLETED)
+            await (running if running.done() else done.pop())
         except ExceptionGroup as errors:
             lost = errors.subgroup(TransportError)
             if lost is None:
@@ -53,15 +59,15 @@ class Deployed:
         except TransportError as error:
             raise TransportLostError(str(error)) from error
         finally:
-            for task in (watching, running):
+            for task in (running, *beside):
                 task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait((watching, running))
+                await asyncio.wait((running, *beside))
 
 
 @asynccontextmanager
-async def deployed(settings: Settings, *, migrate: bool = False) -> AsyncIterator[Deployed]:
-    """Connect to everything that `settings` name; consumers are registered last, when all else is there.
+async def deployed(settings: Settings, *, migrate: bool = False, operations: Operations | None = None) -> AsyncIterator[Deployed]:
+    """Connect to everything that `settings` name; consumers are registered last, when all else is there. `operations` watches it.
 
     Raises: ConfigError when a setting names something that is not there, or the database has not the schema of this version;
     StoreError, TransportError when a service could not be reached in time.
@@ -71,11 +77,15 @@ async def deployed(settings: Settings, *, migrate: bool = False) -> AsyncIterato
     clock = clock_of(settings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_patiently(settings, migrate=migrate))
+        if operations is not None:
+            stack.enter_context(operations.watching_database(database))
         inventory: Inventory = MemoryInventory()
         if settings.inventory.url is not None:
             inventory = await stack.enter_async_context(open_configured_inventory(settings.inventory))
         bus = await stack.enter_async_context(connect(settings, clock=clock))
         sources: list[Source] = [await stack.enter_async_context(bus.source(queue)) for queue in bus.queues]
+        if operations is not None:
+            operations.watch_amqp(bus)
         if settings.mqtt.url is not None:
             alerts = await stack.enter_async_context(_mqtt(settings, bus, clock))
             # RabbitMQ's part can go on without it; nothing is acted on until it is there and read to the end.
@@ -83,6 +93,8 @@ async def deployed(settings: Settings, *, migrate: bool = False) -> AsyncIterato
                 async with asyncio.timeout(settings.mqtt.connect_timeout.total_seconds()):
                     await alerts.connected()
             sources.append(alerts)
+            if operations is not None:
+                operations.watch_mqtt(alerts)
         sidecar = await assemble(
             settings,
             database=database,
@@ -92,14 +104,9 @@ async def deployed(settings: Settings, *, migrate: bool = False) -> AsyncIterato
             clock=clock,
             live=settings.mode == "live",
             wait=settings.batch.wait,
+            observer=SILENT if operations is None else operations.observer,
         )
-        yield Deployed(sidecar=sidecar, bus=bus)
-
-
-def clock_of(settings: Settings) -> Clock:
-    """Return the machine's clock, or the faster one of a rehearsal."""
-    rehearsal = settings.rehearsal
-    return SystemClock() if rehearsal.origin is None else RehearsalClock(rehearsal.origin, rehearsal.speed)
+        yield Deployed(sidecar=sidecar, bus=bus, operations=operations)
 
 
 def _mqtt(settings: Settings, bus: AmqpBus, clock: Clock) -> MqttSource:

@@ -10,7 +10,6 @@ from typing import NoReturn
 from joinbridge.core.attempt import AttemptState
 from joinbridge.core.effects import NotifySupplier, ProbeDeviceLog, PublishEvent, ReissueJoin, UpdateInventory
 from joinbridge.core.pair import PairState
-from joinbridge.errors import StoreError
 from joinbridge.observing import Observer
 from joinbridge.ops.metrics.instruments import AGE_LABELS, Instruments
 from joinbridge.ops.metrics.labels import EFFECTS
@@ -38,7 +37,7 @@ class Measuring:
         self._observer = observer
 
     async def run(self) -> NoReturn:
-        """Measure for ever; when the store cannot be reached, its gauges stay as they were and `census_timestamp_seconds` tells."""
+        """Measure for ever; when the store cannot be counted, its gauges stay as they were and `census_timestamp_seconds` tells."""
         next_census = time.monotonic()
         while True:
             due = time.monotonic() + LAG_PERIOD_S
@@ -48,7 +47,7 @@ class Measuring:
                 next_census = time.monotonic() + self._period.total_seconds()
                 try:
                     await self.take_census()
-                except StoreError as error:
+                except Exception as error:  # noqa: BLE001 - whatever it is, to be blind for a while must not end the work
                     self._observer.failed("census", error)
 
     async def take_census(self) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import joinbridge
-from joinbridge.cli import config, db, deadlines, decode, demo, doctor, explain, records, replay, run, simulate
+from joinbridge.cli import config, dashboards, db, deadlines, decode, demo, doctor, explain, records, replay, run, simulate
 
 app = typer.Typer(
     name="joinbridge",
@@ -42,6 +42,7 @@ app.command("joins")(records.joins)
 app.add_typer(deadlines.app, name="deadlines")
 app.add_typer(records.dead_letters, name="dead-letters")
 app.add_typer(records.audit, name="audit")
+app.add_typer(dashboards.app, name="dashboards")
 app.command("rules")(config.rules)
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")

@@ -24,7 +24,7 @@ from joinbridge.ops.observers import Harmless
 from joinbridge.store.census import prove_writable
 from joinbridge.store.database import Database
 from joinbridge.store.records import Records
-from joinbridge.store.schema import require_current
+from joinbridge.store.schema import current_revision, head_revision
 from joinbridge.wiring.clocks import clock_of
 
 
@@ -65,8 +65,11 @@ class Operations:
         async def writable() -> None:
             await prove_writable(database)
 
-        async def current() -> None:
-            await require_current(database)
+        wanted = head_revision()  # read from disk once, not for everybody who asks
+
+        async def current() -> str | None:
+            found = await current_revision(database)
+            return None if found == wanted else f"the database has schema {found}, this version needs {wanted}"
 
         self._database = database
         self.readiness.add("database", writable)

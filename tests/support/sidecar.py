@@ -21,7 +21,7 @@ from joinbridge.observing import SILENT, Observer
 from joinbridge.ports import Changes, Clock, Inventory, Outbox, Publication, Publisher, Source, Store, Unit
 from joinbridge.service.clock import ManualClock
 from joinbridge.service.intake import Intake
-from joinbridge.service.relay import Relay
+from joinbridge.service.relay import Headers, Relay, no_headers
 from joinbridge.service.runtime import Sidecar
 from joinbridge.service.step import Step
 from joinbridge.service.watch import Watch
@@ -192,6 +192,7 @@ class Site:
         wait: timedelta = timedelta(0),
         tries_at_once: int = 1,
         observer: Observer = SILENT,
+        headers: Headers = no_headers,
     ) -> AsyncIterator[Running]:
         """Start a sidecar; leaving closes its consumer, so that what it has not settled is delivered again."""
         clock = clock or self.clock
@@ -226,6 +227,7 @@ class Site:
                 exchanges={"commands": settings.bus.commands, "events": settings.bus.events},
                 tries_at_once=tries_at_once,
                 observer=observer,
+                headers=headers,
             )
             sidecar = Sidecar(
                 intakes=[intake], step=step, relay=relay, store=parts.store, outbox=parts.outbox, clock=clock, observer=observer

@@ -23,6 +23,7 @@ from joinbridge.config.sections import (
     Rehearsal,
     Retention,
     Runtime,
+    Tracing,
 )
 from joinbridge.config.settings import Settings
 from joinbridge.config.values import LONGEST
@@ -47,5 +48,6 @@ __all__ = [
     "Retention",
     "Runtime",
     "Settings",
+    "Tracing",
     "load",
 ]

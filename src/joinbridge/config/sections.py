@@ -219,6 +219,14 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="least that is written of joinbridge's own")
 
 
+class Tracing(Section):
+    """OpenTelemetry traces; they want the extra `joinbridge[tracing]`."""
+
+    exporter: str | None = Field(
+        None, description="console, or the name of an installed exporter, such as otlp_proto_http; none: no traces"
+    )
+
+
 class Money(Section):
     """What a manual correction of the inventory costs."""
 

@@ -24,6 +24,7 @@ from joinbridge.config.sections import (
     Retention,
     Runtime,
     Section,
+    Tracing,
 )
 from joinbridge.config.values import RuleName
 from joinbridge.core.evidence import Mode
@@ -51,6 +52,7 @@ class Settings(Section):
     metrics: Metrics = Metrics()
     http: Http = Http()
     log: Log = Log()
+    tracing: Tracing = Tracing()
     money: Money = Money()
     rules: dict[RuleName, Mode] = Field(default_factory=dict, description="rule name = off, shadow or live")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -19,7 +19,15 @@ FIRST_POSTPONEMENT = timedelta(seconds=5)
 LAST_POSTPONEMENT = timedelta(minutes=10)
 BATCH_LIMIT = 200
 
+Headers = Callable[[Effect], Mapping[str, str]]
+"""Returns what a publication of an effect carries besides its body."""
+
 _ToPublish = tuple[OwedEffect, Publication]
+
+
+def no_headers(_: Effect) -> Mapping[str, str]:
+    """Return none."""
+    return {}
 
 
 class Relay:
@@ -36,6 +44,7 @@ class Relay:
         tries_at_once: int = 3,
         lease: timedelta = LEASE,
         observer: Observer = SILENT,
+        headers: Headers = no_headers,
     ) -> None:
         self._outbox = outbox
         self._publisher = publisher
@@ -45,6 +54,7 @@ class Relay:
         self._tries_at_once = tries_at_once
         self._lease = lease
         self._observer = observer
+        self._headers = headers
         self.conflicts = 0
 
     async def turn(self) -> int:
@@ -87,7 +97,7 @@ class Relay:
         groups: defaultdict[str, list[_ToPublish]] = defaultdict(list)
         for one in owed:
             if not isinstance(one.effect, UpdateInventory):
-                publication = self._publication(outgoing(one.effect, self._clock.now()))
+                publication = self._publication(outgoing(one.effect, self._clock.now()), self._headers(one.effect))
                 groups[publication.route if publication.mandatory else ""].append((one, publication))
         return groups.values()
 
@@ -100,7 +110,7 @@ class Relay:
             return []
         return [one.effect for one, _ in group]
 
-    def _publication(self, message: Outgoing) -> Publication:
+    def _publication(self, message: Outgoing, headers: Mapping[str, str]) -> Publication:
         return Publication(
             key=message.key,
             exchange=self._exchanges[message.channel],
@@ -109,6 +119,7 @@ class Relay:
             content_type=message.content_type,
             at=self._clock.now(),
             mandatory=message.channel == "commands",  # nobody has to listen to an event
+            headers=headers,
         )
 
     async def _postpone(self, owed: OwedEffect, error: str) -> None:

@@ -9,7 +9,7 @@ from joinbridge.config import Settings
 from joinbridge.observing import SILENT, Observer
 from joinbridge.ports import Clock, Inventory, Publisher, Source
 from joinbridge.service.intake import CURRENT_WITHIN, TRIES_AT_ONCE, Intake
-from joinbridge.service.relay import LEASE, Relay
+from joinbridge.service.relay import LEASE, Headers, Relay, no_headers
 from joinbridge.service.runtime import Sidecar
 from joinbridge.service.step import Step
 from joinbridge.service.upkeep import Upkeep
@@ -33,6 +33,7 @@ async def assemble(
     wait: timedelta,
     tries_at_once: int = TRIES_AT_ONCE,
     observer: Observer = SILENT,
+    headers: Headers = no_headers,
 ) -> Sidecar:
     """Return a sidecar on these parts.
 
@@ -63,6 +64,7 @@ async def assemble(
         tries_at_once=tries_at_once,
         lease=LEASE * speed,
         observer=observer,
+        headers=headers,
     )
     intakes = [
         Intake(

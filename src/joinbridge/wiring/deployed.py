@@ -19,6 +19,7 @@ from joinbridge.errors import ConfigError, StoreError, TransportError, Transport
 from joinbridge.inventory.memory import MemoryInventory
 from joinbridge.observing import SILENT
 from joinbridge.ports import Clock, Inventory, Source
+from joinbridge.service.relay import no_headers
 from joinbridge.service.runtime import Sidecar
 from joinbridge.store.database import Database
 from joinbridge.store.opening import open_database
@@ -105,6 +106,7 @@ async def deployed(settings: Settings, *, migrate: bool = False, operations: Ope
             live=settings.mode == "live",
             wait=settings.batch.wait,
             observer=SILENT if operations is None else operations.observer,
+            headers=no_headers if operations is None else operations.headers,
         )
         yield Deployed(sidecar=sidecar, bus=bus, operations=operations)
 

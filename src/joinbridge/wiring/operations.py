@@ -11,7 +11,7 @@ from joinbridge.bus.amqp.connecting import AmqpBus
 from joinbridge.bus.amqp.health import AmqpHealth
 from joinbridge.bus.mqtt.source import MqttSource
 from joinbridge.config import Settings
-from joinbridge.errors import StoreError
+from joinbridge.errors import ConfigError, StoreError
 from joinbridge.observing import Observer
 from joinbridge.ops.health import Readiness, SweepWatch
 from joinbridge.ops.http.app import application
@@ -21,6 +21,7 @@ from joinbridge.ops.metrics import Metrics
 from joinbridge.ops.metrics.measuring import Measuring
 from joinbridge.ops.metrics.transport import Transport, TransportCollector
 from joinbridge.ops.observers import Harmless
+from joinbridge.service.relay import Headers, no_headers
 from joinbridge.store.census import prove_writable
 from joinbridge.store.database import Database
 from joinbridge.store.records import Records
@@ -43,20 +44,38 @@ class Operations:
         self.metrics = Metrics(settings, self._clock)
         self.metrics.instruments.registry.register(TransportCollector(self._transport))
         errors = self.metrics.instruments.observer_errors
-        self.observer: Observer = Harmless([self.metrics.observer, self._sweeps, Logging()], on_error=errors.inc)
+        self._observers: list[Observer] = [self.metrics.observer, self._sweeps, Logging()]
+        self.observer: Observer = Harmless(self._observers, on_error=errors.inc)
+        self.headers: Headers = no_headers
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Served | None]:
-        """Open the port, if there is to be one; return where it is.
+        """Open the port, if there is to be one, and begin to trace, if that is wanted; return where the port is.
 
-        Raises: ConfigError when its address cannot be listened on.
+        Raises: ConfigError when its address cannot be listened on, or the exporter of traces is not installed.
         """
-        if not self._settings.http.enabled:
-            yield None
+        with self._tracing():
+            if not self._settings.http.enabled:
+                yield None
+                return
+            app = application(readiness=self.readiness, metrics=self.metrics, records=self._records, policy=self._settings.policy())
+            async with serving(app, host=self._settings.http.host, port=self._settings.http.port) as served:
+                yield served
+
+    @contextmanager
+    def _tracing(self) -> Iterator[None]:
+        exporter = self._settings.tracing.exporter
+        if exporter is None:
+            yield
             return
-        app = application(readiness=self.readiness, metrics=self.metrics, records=self._records, policy=self._settings.policy())
-        async with serving(app, host=self._settings.http.host, port=self._settings.http.port) as served:
-            yield served
+        try:
+            from joinbridge.ops import tracing  # noqa: PLC0415 - what it wants is an extra, and need not be installed
+        except ImportError as error:
+            raise ConfigError(f"tracing.exporter is set and {error.name} is not installed: install joinbridge[tracing]") from error
+        with tracing.exporting(exporter) as made:
+            self._observers.append(made)
+            self.headers = tracing.headers_of
+            yield
 
     @contextmanager
     def watching_database(self, database: Database) -> Iterator[None]:

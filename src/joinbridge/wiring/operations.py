@@ -69,12 +69,12 @@ class Operations:
             yield
             return
         try:
-            from joinbridge.ops import tracing  # noqa: PLC0415 - what it wants is an extra, and need not be installed
+            from joinbridge.ops.tracing import exporting, headers_of  # noqa: PLC0415 - what it wants is an extra, and need not be installed
         except ImportError as error:
             raise ConfigError(f"tracing.exporter is set and {error.name} is not installed: install joinbridge[tracing]") from error
-        with tracing.exporting(exporter) as made:
+        with exporting(exporter) as made:
             self._observers.append(made)
-            self.headers = tracing.headers_of
+            self.headers = headers_of
             yield
 
     @contextmanager

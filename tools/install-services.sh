@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs the servers that the tests start for themselves: RabbitMQ, PostgreSQL, Mosquitto. Debian's own services stay off.
+# Installs the servers that the tests start for themselves: RabbitMQ, PostgreSQL, Mosquitto, Prometheus. Debian's own services stay off.
 set -eu
 
 missing=""
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="$missing rabbitmq-server"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 [ -x /usr/sbin/mosquitto ] || command -v mosquitto >/dev/null 2>&1 || missing="$missing mosquitto"
+command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -6,6 +6,7 @@ Counters count what was committed, each thing once, so that they equal what the 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -40,11 +41,10 @@ class Counting(Observer):
 
     def received(self, deliveries: Sequence[Delivery]) -> None:
         """Count messages as they come."""
-        for delivery in deliveries:
-            source = source_label(delivery.source)
-            self._on.received.labels(source).inc()
-            if delivery.redelivered:
-                self._on.redelivered.labels(source).inc()
+        for source, times in Counter(source_label(delivery.source) for delivery in deliveries).items():
+            self._on.received.labels(source).inc(times)
+        for source, times in Counter(source_label(delivery.source) for delivery in deliveries if delivery.redelivered).items():
+            self._on.redelivered.labels(source).inc(times)
 
     def settled(self, deliveries: Sequence[Delivery], taken: Taken) -> None:
         """Count what became of a batch."""

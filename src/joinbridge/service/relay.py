@@ -17,7 +17,7 @@ from joinbridge.wire.effects import Outgoing, outgoing
 LEASE = timedelta(minutes=1)  # longer than any publish or inventory update may take
 FIRST_POSTPONEMENT = timedelta(seconds=5)
 LAST_POSTPONEMENT = timedelta(minutes=10)
-BATCH_LIMIT = 200
+BATCH_LIMIT = 500
 
 Headers = Callable[[Effect], Mapping[str, str]]
 """Returns what a publication of an effect carries besides its body."""
@@ -65,29 +65,46 @@ class Relay:
         owed = await self._outbox.lease(self._clock.now(), BATCH_LIMIT, self._lease)
         if not owed:
             return 0
-        done: list[Effect] = [one.effect for one in owed if isinstance(one.effect, UpdateInventory) and await self._update(one, one.effect)]
+        # Publications first: an inventory that is away takes its time to say so.
+        done: list[Effect] = []
         for group in self._groups(owed):
             done += await self._publish(group)
+        done += await self._correct(owed)
         if done:
             now = self._clock.now()
             await self._outbox.settle([effect.key for effect in done], now)
             self._observer.carried_out(done, now)
         return len(done)
 
-    async def _update(self, owed: OwedEffect, effect: UpdateInventory) -> bool:
+    async def _correct(self, owed: Sequence[OwedEffect]) -> list[Effect]:
+        """Carry out the updates of the inventory; once it is found to be away the rest is postponed without being tried."""
+        done: list[Effect] = []
+        away: str | None = None
+        for one in owed:
+            if not isinstance(one.effect, UpdateInventory):
+                continue
+            if away is not None:
+                await self._postpone(one, away)
+                continue
+            outcome, error = await self._update(one.effect)
+            self._observer.corrected(one.effect, outcome, self._clock.now())
+            if error is None:
+                done.append(one.effect)
+            else:
+                await self._postpone(one, error)
+            away = error if outcome is Correction.FAILED else None
+        return done
+
+    async def _update(self, effect: UpdateInventory) -> tuple[Correction, str | None]:
+        """Return what became of an update, and why if it is not done."""
         try:
             changed: bool = await self._retrying(InventoryError)(self._set_joined, effect)
         except InventoryConflictError as error:
             self.conflicts += 1
-            outcome = Correction.CONFLICT
-            await self._postpone(owed, f"conflict: {error}")
+            return Correction.CONFLICT, f"conflict: {error}"
         except InventoryError as error:
-            outcome = Correction.FAILED
-            await self._postpone(owed, str(error))
-        else:
-            outcome = Correction.CHANGED if changed else Correction.UNCHANGED
-        self._observer.corrected(effect, outcome, self._clock.now())
-        return outcome in (Correction.CHANGED, Correction.UNCHANGED)
+            return Correction.FAILED, str(error)
+        return Correction.CHANGED if changed else Correction.UNCHANGED, None
 
     async def _set_joined(self, effect: UpdateInventory) -> bool:
         return await self._inventory.set_joined(effect.pair, joined=effect.joined, expected=effect.expected)

@@ -29,9 +29,9 @@ class Score:
     * `inferred_success`: stand as inferred at the end; `proven_before_answer` were inferred and then answered after all, since proof may
       overtake the answer.
     * `false_inferences`: announced as inferred although the truth at the time of the event says otherwise; of Joins and Unjoins.
-    * `proofs_delivered_for_lost`: lost answers of Joins that worked and still stand at the end, with a conclusive proof on the bus and no
-      answer of their own; `missed_inferences` are those of them that joinbridge never found, unless the answer to another Join of the
-      pair had settled it.
+    * `proofs_delivered_for_lost`: lost answers of Joins that worked and still stand at the end between devices that are still there, with a
+      conclusive proof on the bus and no answer of their own; `missed_inferences` are those of them that joinbridge never found, unless the
+      answer to another Join of the pair had settled it.
     * `wrongly_disproved`: announced as disproved although it had worked, and the pair was joined then.
     * `corrections_avoided`: SMI entries that joinbridge put right, that are right at the end, and that would have stayed wrong without it
       for as long as it mattered. An entry that the DSP's own late answer, or a Supplier's own repeat, put right as well is none.
@@ -217,6 +217,8 @@ def _provable(truth: Truth, attempt: AttemptTruth, until: datetime) -> bool:
     succeeded_at = attempt.succeeded_at
     if succeeded_at is None or attempt.answered_at is not None or not truth.joined_at(attempt.pair, until):
         return False
+    if truth.left_home(attempt.pair):
+        return False  # whatever is still in a log: a device that was taken away has no pairs
     return bool(truth.proofs(attempt, until))
 
 

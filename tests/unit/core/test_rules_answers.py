@@ -9,7 +9,7 @@ import pytest
 from joinbridge.core.attempt import JoinAttempt, LossTrigger, disproved, lost, refused
 from joinbridge.core.attempt import answered as with_answer
 from joinbridge.core.evidence import CommandOrder, Grade, Polarity
-from joinbridge.core.facts import Authenticity, GpfLogRestored, JoinAnswered, LogEntry, PartnerJoined
+from joinbridge.core.facts import Authenticity, DeviceDescription, GpfLogRestored, JoinAnswered, LogEntry, PartnerJoined
 from joinbridge.core.ids import CommandKey
 from joinbridge.core.vocabulary import DeviceType, Intent, JoinCode, JoinRole, MessageCode, UnjoinCode
 from support.evidence import about, asked, findings, said
@@ -283,6 +283,19 @@ class TestRestored:
         assert found.order == CommandOrder(CommandKey(ACB, NEW_GPF, 700), request_id(1, target=NEW_GPF))
         assert found.earliest == after(days=1)
         assert not found.settles
+
+    def test_an_entry_of_another_type_is_not_the_one_that_was_asked_for(self) -> None:
+        told = {PPMID: DeviceDescription(PPMID, DeviceType.TYPE2)}
+        context = replace(about(of=pair(NEW_GPF, PPMID)), devices=told)
+
+        assert said(findings(self.restored(0), context)) == [(11, Polarity.NEITHER, Grade.AMBIGUOUS)]
+
+    def test_an_entry_whose_type_an_inventory_has_yet_to_tell_waits_for_it(self) -> None:
+        told = {CAD: DeviceDescription(CAD, DeviceType.TYPE2, manufacturer="M")}
+
+        (found,) = findings(self.restored(0), replace(about(of=pair(NEW_GPF, PPMID)), devices=told))
+
+        assert found.unchecked
 
     @pytest.mark.parametrize("code", [0, 5])
     def test_a_restore_says_nothing_of_a_device_without_an_entry_in_it(self, code: int) -> None:

@@ -16,7 +16,7 @@ from joinbridge.core.effects import Effect, NoticeKind, NotifySupplier, ProbeDev
 from joinbridge.core.ids import CommandKey, DeviceId, JoinPair
 from joinbridge.core.pair import PairState
 from joinbridge.core.vocabulary import Intent
-from joinbridge.errors import InventoryConflictError
+from joinbridge.errors import InventoryConflictError, InventoryError
 from joinbridge.ports import Changes, Publication
 from joinbridge.service.relay import FIRST_POSTPONEMENT, LAST_POSTPONEMENT, LEASE
 from joinbridge.store.outbox import EffectStatus
@@ -273,6 +273,25 @@ class TestFailing:
 
         assert site.inventory.changes == [(PAIR, True)]
         assert [one.key for one in site.published] == ["retry:1", "after it"]
+
+    async def test_an_inventory_that_is_away_is_asked_once_a_turn_and_holds_up_no_publication(self, site: Site) -> None:
+        asked: list[JoinPair] = []
+
+        class Away(WatchedInventory):
+            async def set_joined(self, pair: JoinPair, *, joined: bool, expected: bool | None) -> bool:
+                asked.append(pair)
+                assert [one.key for one in site.published] == ["retry:1"]
+                raise InventoryError(f"away, {joined} and {expected} or not")
+
+        pairs = [JoinPair(target, CAD) for target in (ESME, GPF, PPMID)]
+        updates = [UpdateInventory(key=f"u{n}", pair=pair, joined=True, expected=False, reason="r") for n, pair in enumerate(pairs)]
+        await owe(site, *updates, retry(target=CAD))
+
+        async with site.sidecar(around=lambda parts: replace(parts, inventory=Away())) as running:
+            assert await running.relay.turn() == 1
+
+        assert asked == pairs[:1]
+        assert {one.status for one in await site.records.effects()} == {EffectStatus.OWED, EffectStatus.DONE}
 
     async def test_after_an_outage_everything_catches_up_in_order(self, site: Site) -> None:
         async with site.sidecar() as running:

@@ -165,6 +165,14 @@ class TestMissedInferences:
         found = scored(truth)
         assert (found.proofs_delivered_for_lost, found.missed_inferences) == (1, 0)
 
+    def test_a_pair_whose_other_device_was_taken_away_counts_no_more(self) -> None:
+        truth = Truth()
+        lost_attempt(truth)
+        proof(truth, 5)
+        truth.retired[PAIR.other] = after(3)
+
+        assert scored(truth).proofs_delivered_for_lost == 0
+
     def test_a_pair_that_is_gone_in_the_end_counts_no_more(self) -> None:
         truth = Truth()
         lost_attempt(truth)

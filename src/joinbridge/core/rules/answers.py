@@ -137,14 +137,19 @@ def _restored(sighting: Sighting, context: PairContext) -> Finding | None:
     fact = sighting.fact
     if not isinstance(fact, GpfLogRestored):
         return None
-    code = next((code for entry, code in fact.results if entry.other == context.pair.other), None)
-    if code is None:
+    entry, code = next(((entry, code) for entry, code in fact.results if entry.other == context.pair.other), (None, None))
+    if entry is None or code is None:
         return None
     order = CommandOrder(fact.wire_key, fact.business_key)
     earliest = sighting.at - context.policy.max_transit
+    if code == JoinCode.SUCCESS and context.has_other_type(entry):
+        # The old GPF had a stale entry, and the new one has it now.
+        says = "the new Gas Proxy Function restored an entry with another type than the device is of"
+        return Finding(polarity=Polarity.NEITHER, grade=Grade.AMBIGUOUS, says=says)
     if code == JoinCode.SUCCESS:
         says = "the new Gas Proxy Function restored the entry"
-        return Finding(polarity=Polarity.JOINED, grade=Grade.CONCLUSIVE, says=says, order=order, earliest=earliest)
+        unchecked = context.type_is_open()
+        return Finding(polarity=Polarity.JOINED, grade=Grade.CONCLUSIVE, says=says, order=order, earliest=earliest, unchecked=unchecked)
     says = f"the new Gas Proxy Function could not restore the entry (code {code})"
     return Finding(polarity=Polarity.NOT_JOINED, grade=Grade.STRONG, says=says, order=order, earliest=earliest)
 
@@ -205,8 +210,9 @@ RULES = (
         reads=(GpfLogRestored,),
         polarity=Polarity.JOINED,
         grade=Grade.CONCLUSIVE,
-        summary="A new GPF answered the restore (GCS59) for this entry: code 0 joined, any other strongly not joined.",
+        summary="A new GPF answered the restore (GCS59) for this entry: code 0 joined if its type is right, any other strongly not.",
         read=_restored,
+        version=2,
     ),
     Rule(
         row=12,

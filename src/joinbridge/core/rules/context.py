@@ -8,7 +8,7 @@ from datetime import datetime
 
 from joinbridge.core.attempt import AttemptKey, AttemptState, JoinAttempt
 from joinbridge.core.evidence import CommandOrder, Evidence, Grade, Mode, Polarity
-from joinbridge.core.facts import DeviceDescription, Fact, Sighting
+from joinbridge.core.facts import DeviceDescription, Fact, LogEntry, Sighting
 from joinbridge.core.ids import CommandKey, DeviceId, JoinPair
 from joinbridge.core.policy import Policy
 from joinbridge.core.vocabulary import DeviceType, Intent
@@ -41,10 +41,14 @@ class PairContext:
         commanded = next((a.other_type for a in reversed(self.on_pair(Intent.JOIN)) if a.other_type is not None), None)
         return self.type_of(self.pair.other) if commanded is None else commanded
 
+    def has_other_type(self, entry: LogEntry) -> bool:
+        """Return whether an entry of the target's log has another type than it should: it is not the entry that was asked for."""
+        expected = self.expected_type()
+        return expected is not None and entry.device_type != expected
+
     def type_is_open(self) -> bool:
-        """Whether an inventory that knows the target has not told the type of the other device yet, so that no entry can be checked."""
-        target = self.devices.get(self.pair.target)
-        return self.expected_type() is None and target is not None and target.inventoried
+        """Whether an inventory that knows devices of this home has not told the type of the other one yet: no entry can be checked then."""
+        return self.expected_type() is None and any(description.inventoried for description in self.devices.values())
 
     def find(self, intent: Intent, *keys: CommandKey) -> JoinAttempt | None:
         """Return the attempt that one of `keys` (wire or business) names, if it is certain that it was one on this pair."""

@@ -15,11 +15,6 @@ def _entry(entries: tuple[LogEntry, ...] | None, other: DeviceId) -> LogEntry | 
     return next((e for e in entries or () if e.other == other), None)
 
 
-def _has_other_type(entry: LogEntry, context: PairContext) -> bool:
-    expected = context.expected_type()
-    return expected is not None and entry.device_type != expected
-
-
 def _earliest_reading(key: CommandKey, read: Sighting, context: PairContext) -> datetime:
     """Return the earliest moment the device can have looked into its log.
 
@@ -39,7 +34,7 @@ def _listed(sighting: Sighting, context: PairContext) -> Finding | None:
     if not isinstance(fact, DeviceLogRead):
         return None
     entry = _entry(fact.entries, context.pair.other)
-    if entry is None or _has_other_type(entry, context):
+    if entry is None or context.has_other_type(entry):
         return None
     return Finding(
         polarity=Polarity.JOINED,
@@ -69,7 +64,7 @@ def _listed_otherwise(sighting: Sighting, context: PairContext) -> Finding | Non
     if not isinstance(fact, DeviceLogRead | GpfLogReported):
         return None
     entry = _entry(fact.entries, context.pair.other)
-    if entry is None or not _has_other_type(entry, context):
+    if entry is None or not context.has_other_type(entry):
         return None
     says = f"the Device Log lists the other device with type {_name(entry)}, not as it was asked to"
     return Finding(polarity=Polarity.NEITHER, grade=Grade.AMBIGUOUS, says=says)
@@ -99,7 +94,7 @@ def _reported(sighting: Sighting, context: PairContext) -> Finding | None:
     if not isinstance(fact, GpfLogReported):
         return None
     entry = _entry(fact.entries, context.pair.other)
-    if entry is None or _has_other_type(entry, context):
+    if entry is None or context.has_other_type(entry):
         return None
     says = "the Gas Proxy Function reported the other device in its Device Log"
     return _report(fact, sighting, context, Polarity.JOINED, says)

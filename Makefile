@@ -22,10 +22,16 @@ COVER := --cov=joinbridge.core --cov=joinbridge.wire --cov-branch
 demo: install
 	@$(BIN)/joinbridge demo $(ARGS)
 
-## test: run all tests and show the coverage of core and wire (ARGS="-k join")
+## test: run all tests and show the coverage of core and wire (ARGS="-k join" leaves the deployed faults out)
 .PHONY: test
 test: $(DEV) services
-	@$(PYTEST) -n auto --dist loadgroup $(COVER) --cov-report=term-missing:skip-covered $(ARGS)
+	@$(PYTEST) -n auto -m "not bench and not faults" $(COVER) --cov-report=term-missing:skip-covered $(ARGS)
+	@$(if $(ARGS),,$(MAKE) --no-print-directory faults)
+
+## faults: kill everything around a deployed sidecar; some 20 minutes, and the machine to itself
+.PHONY: faults
+faults: $(DEV) services
+	@$(PYTEST) tests/faults -m faults $(ARGS)
 
 ## check: lint, format, types, imports, quick tests; run it before each commit
 .PHONY: check

@@ -14,8 +14,7 @@ from support.deployment import Deployment, Process, eventually
 from support.living import Sidecar, at_moments, live_through
 from support.services import PostgreSql, RabbitMq
 
-# One after the other, by one worker: they want the machine for themselves.
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.faults
 
 
 def test_nothing_happens_to_it(made: Deployment) -> None:

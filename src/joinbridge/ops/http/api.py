@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, HTTPException, Query
+from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator
 
 from joinbridge.core.attempt import AttemptState, Deadline, JoinAttempt, Purpose
@@ -163,7 +164,9 @@ def _after(text: str | None, make: Callable[..., T]) -> T | None:
     try:
         return cursor.decode(text, make)
     except ValueError as error:
-        raise HTTPException(422, f"after: {error}") from error
+        # In the words in which every other parameter is refused.
+        refused = {"type": "value_error", "loc": ("query", "after"), "msg": str(error), "input": text}
+        raise RequestValidationError([refused]) from error
 
 
 def _attempt_at(requested_at: str, request_id: str, intent: str) -> JoinAttempt:

@@ -90,7 +90,7 @@ class Deployment:
 
     def estate(self, *, homes: int, days: float, seed: int = 1, scenario: str = "harsh") -> Process:
         """Start a simulated estate; it ends by itself, with its score on standard output."""
-        numbers = ("--homes", str(homes), "--days", str(days), "--seed", str(seed), "--scenario", scenario)
+        numbers = ("--homes", str(homes), "--days", str(days), "--seed", str(seed), "--scenario", scenario, "--quiet", "600")
         return self._start("estate", "simulate", "--json", "--ledger", str(self.ledger), *numbers)
 
     @property

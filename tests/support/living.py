@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from collections.abc import Callable, Mapping
 
-from support.deployment import Deployment, Process, settle_account, under_way
+from support.deployment import Deployment, Process, eventually, settle_account, under_way
 
 HOMES, DAYS = 40, 3.0
 PATIENCE_S = 900.0
-REST_S = 150.0
+REST_S = 300.0
+QUIET_LOOKS = 5  # a second apart; the broker counts once a second
 
 
 class Sidecar:
@@ -39,18 +41,31 @@ def live_through(
     sidecar = Sidecar(made)
     estate = made.estate(homes=homes, days=days)
     disturb(sidecar, estate)
-    score = made.score(estate, PATIENCE_S)
+    eventually(lambda: has_lived(made, estate), "through all its days", PATIENCE_S)
     sidecar.keep_alive()
     at_rest(made, sidecar)
+    estate.popen.send_signal(signal.SIGTERM)  # it need not listen any longer
+    score = made.score(estate, PATIENCE_S)
     assert sidecar.process.stop() == 0, sidecar.process.said()[-4000:]
     judge(made, score)
     return score
 
 
+def has_lived(made: Deployment, estate: Process) -> bool:
+    """Return whether the estate has published all that it will."""
+    assert estate.popen.poll() is None, estate.said()[-4000:]
+    with made.ledger.open("rb") as ledger:
+        ledger.seek(0, 2)
+        ledger.seek(max(0, ledger.tell() - 4000))
+        return b'{"lived":' in ledger.read()
+
+
 def at_rest(made: Deployment, sidecar: Sidecar) -> None:
-    """Wait until nothing is under way; what the killed ones had leased is owed again after a while."""
-    deadline = time.monotonic() + REST_S
-    while pending := under_way(made):
+    """Wait until nothing has been under way for a while; what the killed ones had leased is owed again after a minute."""
+    deadline, quiet = time.monotonic() + REST_S, 0
+    while quiet < QUIET_LOOKS:
+        pending = under_way(made)
+        quiet = 0 if pending else quiet + 1
         assert time.monotonic() < deadline, f"{pending}\n{sidecar.process.said()[-4000:]}"
         time.sleep(1)
 

@@ -1,4 +1,4 @@
-"""`joinbridge dashboards`: Grafana's dashboards."""
+"""`joinbridge dashboards`: Grafana's dashboards, and pictures of what they would show."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from typing import Annotated
 
 import typer
 
-from joinbridge.cli.output import FOUND_WRONG, complain, console
+from joinbridge.cli.output import FOUND_WRONG, UNREACHABLE, complain, console
 from joinbridge.ops.dashboards import DASHBOARDS
+from joinbridge.ops.dashboards.prometheus import Prometheus, PrometheusError
+from joinbridge.ops.dashboards.render import page
 
-app = typer.Typer(help="Make the Grafana dashboards.", no_args_is_help=True)
+app = typer.Typer(help="Make the Grafana dashboards, or draw them without Grafana.", no_args_is_help=True)
 
 RUNBOOK = "docs/runbook.md"
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `build` a command of its own while it is the only one."""
 
 
 @app.command("build")
@@ -36,3 +33,23 @@ def build(
         file = folder / f"{dashboard.uid}.json"
         file.write_text(as_json(dashboard, runbook=runbook), "utf-8")
         console().print(f"{file}: {sum(1 for _ in dashboard.panels())} panels")
+
+
+@app.command("render")
+def render(
+    prometheus: Annotated[str, typer.Option(help="The Prometheus to ask.")] = "http://127.0.0.1:9090",
+    folder: Annotated[Path, typer.Option("--out", help="Where to write the pages.")] = Path("out/dashboards"),
+    minutes: Annotated[float, typer.Option(min=1, help="How far back to look.")] = 360,
+) -> None:
+    """Draw every dashboard as an HTML page from the same queries, so that one can look without Grafana."""
+    source = Prometheus(prometheus)
+    folder.mkdir(parents=True, exist_ok=True)
+    for dashboard in DASHBOARDS:
+        file = folder / f"{dashboard.uid}.html"
+        try:
+            text = page(dashboard, source, range_s=minutes * 60)
+        except PrometheusError as error:
+            complain(str(error))
+            raise typer.Exit(UNREACHABLE if error.unreachable else FOUND_WRONG) from None
+        file.write_text(text, "utf-8")
+        console().print(str(file))

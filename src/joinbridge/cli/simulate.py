@@ -26,8 +26,8 @@ from joinbridge.simulator.scenario import SCENARIOS, build
 from joinbridge.simulator.score import Score, score
 from joinbridge.wiring import clock_of, rehearsing
 
-QUIET = timedelta(seconds=5)
-PATIENCE = timedelta(minutes=5)
+PATIENCE = timedelta(minutes=10)
+"""The longest that joinbridge is listened to when the estate has lived its days."""
 
 
 def simulate(
@@ -35,6 +35,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Same seed, same homes and the same faults.")] = 1,
     scenario: Annotated[str, typer.Option(help=f"What goes wrong: {', '.join(SCENARIOS)}.")] = "everyday",
     days: Annotated[float, typer.Option(min=1, max=60, help="How long the estate lives; homes are installed in the first quarter.")] = 14,
+    quiet: Annotated[float, typer.Option(min=1, help="At the end, listen until nothing has come for so many seconds.")] = 5,
     rate: Annotated[float | None, typer.Option(min=1, help="Publish at most so many messages a second.")] = None,
     ledger: Annotated[Path | None, typer.Option(help="Append what is published, heard and true to this file, JSON Lines.")] = None,
     config: ConfigFile = None,
@@ -57,7 +58,8 @@ def simulate(
         if book is not None:
             estate.truth.tell = book.true
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            done, result = runner.run(_play(settings, estate, book, rate, quiet=as_json))
+            play = _play(settings, estate, book, rate=rate, quiet=timedelta(seconds=quiet), silent=as_json)
+            done, result = runner.run(play)
     told = {"seed": seed, "homes": homes, "scenario": scenario, **score_as_json(result), **done}
     if as_json:
         print_json(told)
@@ -75,7 +77,7 @@ def _pace(days: float) -> Pace:
 
 
 async def _play(
-    settings: Settings, estate: Estate, ledger: Ledger | None, rate: float | None, *, quiet: bool
+    settings: Settings, estate: Estate, ledger: Ledger | None, *, rate: float | None, quiet: timedelta, silent: bool
 ) -> tuple[dict[str, int], Score]:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -83,7 +85,7 @@ async def _play(
     clock = clock_of(settings)
     start = clock.now()
     view = Progress(
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=errors(), disable=quiet
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=errors(), disable=silent
     )
     whole_s = (estate.ends_at - start).total_seconds()
     async with rehearsing(settings, estate, clock=clock, ledger=ledger, rate=rate) as rehearsal:
@@ -95,7 +97,10 @@ async def _play(
                 view.update(bar, completed=lived_s, description=f"{done.published:,} published, {done.heard:,} heard")
 
             await rehearsal.live(stop, on_error=lambda error: complain(str(error)), on_progress=show)
-        await rehearsal.hear_out(QUIET, patience=PATIENCE)
+        if ledger is not None:
+            ledger.lived(clock.now())
+        stop.clear()  # a first signal ends the estate's days, a second the listening
+        await rehearsal.hear_out(stop, quiet=quiet, patience=PATIENCE)
         # joinbridge may have worked on after the last day: what it said then is judged as well.
         until = max(clock.now(), estate.ends_at)
         result = score(estate.truth, estate.announced, estate.commands, until, price_gbp=settings.money.correction_gbp, as_read=True)

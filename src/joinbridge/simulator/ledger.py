@@ -36,6 +36,11 @@ class Ledger:
         """Write down a change of what is true."""
         self._write({"true": change})
 
+    def lived(self, now: datetime) -> None:
+        """Write down that the estate has lived its days: nothing more is published."""
+        self._write({"lived": now.isoformat()})
+        self._file.flush()
+
     def ended(self, score: Mapping[str, object], now: datetime) -> None:
         """Write down the end, and how joinbridge did."""
         self._write({"ended": now.isoformat(), "score": score})

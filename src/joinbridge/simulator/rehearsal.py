@@ -60,14 +60,14 @@ class Rehearsal:
                 await asyncio.sleep(_AWAY_S)
             on_progress(self.progress)
 
-    async def hear_out(self, quiet: timedelta, *, patience: timedelta) -> None:
-        """Listen until nothing has come for `quiet`, at most for `patience`; then bring the SMI up to date.
+    async def hear_out(self, stop: asyncio.Event, *, quiet: timedelta, patience: timedelta) -> None:
+        """Listen until nothing has come for `quiet` or until `stop` is set, at most for `patience`; then bring the SMI up to date.
 
         Raises: TransportError, InventoryError.
         """
         loop = asyncio.get_running_loop()
         end, last = loop.time() + patience.total_seconds(), loop.time()
-        while loop.time() < end and loop.time() - last < quiet.total_seconds():
+        while loop.time() < end and loop.time() - last < quiet.total_seconds() and not stop.is_set():
             if heard := await self._link.listen(self._estate.ends_at, _LISTEN):
                 self.progress.heard += heard
                 last = loop.time()

@@ -1,6 +1,7 @@
 """Counting: an observer that turns what a sidecar tells into metrics.
 
 Counters count what was committed, each thing once, so that they equal what the store counts when both began empty and all is at rest.
+What was committed and not confirmed, as when the database dies at that very moment, is in the store and in no counter.
 """
 
 from __future__ import annotations

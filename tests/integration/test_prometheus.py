@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from joinbridge.config import Settings
 from joinbridge.observing import SILENT
 from joinbridge.ops.dashboards import DASHBOARDS
 from joinbridge.ops.dashboards.panels import Dashboard
+from joinbridge.ops.dashboards.prometheus import Prometheus as Client
+from joinbridge.ops.dashboards.render import page
 from joinbridge.ops.metrics import Metrics
 from joinbridge.ops.metrics.measuring import Measuring
 from joinbridge.ops.metrics.transport import COUNTERS, GAUGES, Transport, TransportCollector
@@ -141,6 +144,27 @@ def test_every_question_of_a_dashboard_has_an_answer(harsh: Watched, dashboard: 
     ]
 
     assert not empty
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda each: each.uid)
+def test_a_dashboard_can_be_drawn_with_every_panel_and_its_numbers(harsh: Watched, dashboard: Dashboard) -> None:
+    drawn = page(dashboard, Client(harsh.prometheus.url), range_s=300)
+
+    for panel in dashboard.panels():
+        assert f"<h3>{escape(panel.title)}</h3>" in drawn
+    assert "no data" not in drawn
+    assert "nan" not in re.sub(r"<[^>]*>", " ", drawn).lower().split()
+
+
+def test_the_picture_of_lost_responses_counts_what_was_lost_in_each_cell(harsh: Watched) -> None:
+    [lost] = [dashboard for dashboard in DASHBOARDS if dashboard.uid == "joinbridge-lost"]
+    drawn = page(lost, Client(harsh.prometheus.url), range_s=300)
+
+    answers = harsh.prometheus.query("joinbridge:device_loss:responses1d")
+    assert len(answers) > 10
+    assert drawn.count("<small>") == 2 * len(answers)
+    for _, number in answers:
+        assert re.search(rf"<small>\d+ of {round(number)}; \d+ to \d+ %</small>", drawn)
 
 
 @pytest.mark.parametrize("name", EXPRESSIONS)

@@ -20,6 +20,7 @@ from joinbridge.bus.mqtt.topics import alert_topics
 from joinbridge.cli.app import app
 from joinbridge.config import Settings, load
 from joinbridge.wiring.rehearsing import ESTATE_QUEUE
+from support.prometheus import promtool
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed: run make install-dev")
 
@@ -32,6 +33,7 @@ Service = Mapping[str, Any]  # Any: what YAML holds
 
 FILE: Mapping[str, Any] = yaml.safe_load((COMPOSE / "compose.yaml").read_text("utf-8"))
 SERVICES: Mapping[str, Service] = FILE["services"]
+PROMETHEUS: Mapping[str, Any] = yaml.safe_load((COMPOSE / "prometheus" / "prometheus.yml").read_text("utf-8"))
 DEFINITIONS: Mapping[str, Any] = json.loads((COMPOSE / "definitions.json").read_text("utf-8"))
 
 each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
@@ -65,7 +67,7 @@ def secret_names(service: Service) -> set[str]:
 class TestEachService:
     @each_service
     def test_has_an_image_of_one_version(self, service: Service) -> None:
-        assert re.fullmatch(r"[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z]+)?", service["image"])
+        assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+(\.\d+)?(-[a-z]+)?", service["image"])
 
     @each_service
     def test_is_no_root_and_can_become_none(self, service: Service) -> None:
@@ -99,11 +101,11 @@ class TestEachService:
     @each_service
     def test_mounts_only_what_is_there_and_changes_no_file_of_ours(self, service: Service) -> None:
         for mount in service["volumes"]:
-            source, _, mode = mount.split(":") if mount.startswith("./") else (*mount.split(":"), None)
+            source, _, mode = mount.split(":") if mount.startswith(".") else (*mount.split(":"), None)
             if mode is None:
                 assert source in FILE["volumes"]
             else:
-                assert (COMPOSE / source).is_file()
+                assert (COMPOSE / source).exists()
                 assert mode == "ro"
 
     @each_service
@@ -250,6 +252,49 @@ class TestMosquitto:
         [days] = re.findall(r"^persistent_client_expiration (\d+)d$", (COMPOSE / "mosquitto.conf").read_text("utf-8"), re.MULTILINE)
 
         assert int(days) * 86400 > settings_of("joinbridge", secrets, monkeypatch).mqtt.session_expiry.total_seconds()
+
+
+class TestPrometheusAndGrafana:
+    def mounts(self, service: str) -> Mapping[str, Path]:
+        """Return what of ours is mounted, by where."""
+        mounts = [each.split(":") for each in SERVICES[service]["volumes"] if each.startswith(".")]
+        return {target: (COMPOSE / source).resolve() for source, target, _ in mounts}
+
+    def test_prometheus_takes_its_configuration(self) -> None:
+        done = promtool("check", "config", "--syntax-only", str(COMPOSE / "prometheus" / "prometheus.yml"))
+
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def test_prometheus_asks_joinbridge_where_it_listens(self, secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        http = settings_of("joinbridge", secrets, monkeypatch).http
+        jobs = {job["job_name"]: job for job in PROMETHEUS["scrape_configs"]}
+
+        assert http.enabled
+        assert http.host == "0.0.0.0"  # noqa: S104 - of a container that publishes no port
+        assert "ports" not in SERVICES["joinbridge"]
+        assert jobs["joinbridge"]["static_configs"] == [{"targets": [f"joinbridge:{http.port}"]}]
+        assert all(target.split(":")[0] in SERVICES for job in jobs.values() for one in job["static_configs"] for target in one["targets"])
+
+    def test_prometheus_has_the_rules(self) -> None:
+        [pattern] = PROMETHEUS["rule_files"]
+        folder = self.mounts("prometheus")[str(Path(pattern).parent)]
+
+        assert {file.name for file in folder.glob(Path(pattern).name)} == {"alerts.yml", "recording.yml"}
+
+    def test_grafana_finds_the_dashboards_and_their_data(self) -> None:
+        mounts = self.mounts("grafana")
+        [provider] = yaml.safe_load(mounts["/etc/grafana/provisioning/dashboards/joinbridge.yaml"].read_text("utf-8"))["providers"]
+        [source] = yaml.safe_load(mounts["/etc/grafana/provisioning/datasources/joinbridge.yaml"].read_text("utf-8"))["datasources"]
+
+        assert len(list(mounts[provider["options"]["path"]].glob("*.json"))) == 5
+        assert source["type"] == "prometheus"
+        assert urlsplit(source["url"]).hostname in SERVICES
+
+    def test_nobody_can_change_anything_in_grafana(self) -> None:
+        told = SERVICES["grafana"]["environment"]
+
+        assert told["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+        assert told["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == told["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
 
 
 class TestSecrets:

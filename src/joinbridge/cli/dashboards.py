@@ -42,14 +42,13 @@ def render(
     minutes: Annotated[float, typer.Option(min=1, help="How far back to look.")] = 360,
 ) -> None:
     """Draw every dashboard as an HTML page from the same queries, so that one can look without Grafana."""
-    source = Prometheus(prometheus)
     folder.mkdir(parents=True, exist_ok=True)
-    for dashboard in DASHBOARDS:
-        file = folder / f"{dashboard.uid}.html"
-        try:
-            text = page(dashboard, source, range_s=minutes * 60)
-        except PrometheusError as error:
-            complain(str(error))
-            raise typer.Exit(UNREACHABLE if error.unreachable else FOUND_WRONG) from None
-        file.write_text(text, "utf-8")
-        console().print(str(file))
+    try:
+        source = Prometheus(prometheus)
+        for dashboard in DASHBOARDS:
+            file = folder / f"{dashboard.uid}.html"
+            file.write_text(page(dashboard, source, range_s=minutes * 60), "utf-8")
+            console().print(str(file))
+    except PrometheusError as error:
+        complain(str(error))
+        raise typer.Exit(UNREACHABLE if error.unreachable else FOUND_WRONG) from None

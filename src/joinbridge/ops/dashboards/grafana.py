@@ -93,10 +93,10 @@ def _of_kind(panel: Panel) -> _Builder:
             return drawn.fill_opacity(8).axis_soft_min(0)
         case Kind.HEAT:
             # Every column is a value of a label: all of them are shaded.
-            return table.Panel().override_by_field_type("number", [_SHADED])
+            return table.Panel().show_header(True).override_by_field_type("number", [_SHADED])
         case Kind.TABLE:
             counts = ("lost", "answers", "instances")
-            built = table.Panel()
+            built = table.Panel().show_header(True)
             for name in counts:
                 built = built.override_by_name(name, [models.DynamicConfigValue(id_val="unit", value="short")])
             return built.override_by_name("at least", [_SHADED])

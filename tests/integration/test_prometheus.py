@@ -29,10 +29,13 @@ from joinbridge.simulator.scenario import SCENARIOS, START, Scenario, build
 from joinbridge.store.opening import open_database
 from support.metrics_port import metrics_port
 from support.observed import run_through
-from support.prometheus import Prometheus, prometheus
+from support.prometheus import Prometheus, prometheus, promtool
 from support.services import free_port, rabbitmq
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed: run make install-dev")
+
+# What is watched here takes half a minute to live: one process lives it for all tests.
+pytestmark = pytest.mark.xdist_group("prometheus")
 
 RULES = sorted((Path(__file__).parents[2] / "dashboards" / "rules").glob("*.yml"))
 RECORDED = [rule for file in RULES for group in yaml.safe_load(file.read_text("utf-8"))["groups"] for rule in group["rules"]]
@@ -173,6 +176,12 @@ def test_every_rule_is_about_series_that_there_are(harsh: Watched, name: str) ->
 
     empty = [selector for selector in SELECTOR.findall(EXPRESSIONS[name]) if not harsh.prometheus.query(selector)]
     assert not empty
+
+
+def test_metrics_are_named_and_explained_as_prometheus_wants_them(harsh: Watched) -> None:
+    done = promtool("check", "metrics", stdin=harsh.metrics.text().decode())
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_no_rule_fails_when_it_is_evaluated(harsh: Watched) -> None:

@@ -58,12 +58,12 @@ class Prometheus:
             raise AssertionError(f"{parameters}: {error.read().decode()}") from error
 
 
-def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+def promtool(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run promtool; skip the test where it is not installed."""
     found = shutil.which("promtool")
     if found is None:
         missing("Prometheus")
-    return subprocess.run([str(found), *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([str(found), *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
 
 @contextmanager

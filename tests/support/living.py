@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 
-from support.deployment import Deployment, Process, eventually, settle_account, under_way
+from support.deployment import Deployment, Process, settle_account, under_way
 
 HOMES, DAYS = 40, 3.0
 PATIENCE_S = 900.0
@@ -41,7 +41,7 @@ def live_through(
     sidecar = Sidecar(made)
     estate = made.estate(homes=homes, days=days)
     disturb(sidecar, estate)
-    eventually(lambda: has_lived(made, estate), "through all its days", PATIENCE_S)
+    await_last_day(made, estate)
     sidecar.keep_alive()
     at_rest(made, sidecar)
     estate.popen.send_signal(signal.SIGTERM)  # it need not listen any longer
@@ -51,13 +51,14 @@ def live_through(
     return score
 
 
-def has_lived(made: Deployment, estate: Process) -> bool:
-    """Return whether the estate has published all that it will."""
-    assert estate.popen.poll() is None, estate.said()[-4000:]
+def await_last_day(made: Deployment, estate: Process) -> None:
+    """Wait until the estate has published all that it will."""
+    deadline = time.monotonic() + PATIENCE_S
     with made.ledger.open("rb") as ledger:
-        ledger.seek(0, 2)
-        ledger.seek(max(0, ledger.tell() - 4000))
-        return b'{"lived":' in ledger.read()
+        while not any(line.startswith(b'{"lived":') for line in ledger):
+            assert estate.popen.poll() is None, estate.said()[-4000:]
+            assert time.monotonic() < deadline, "the estate's days never end"
+            time.sleep(0.2)
 
 
 def at_rest(made: Deployment, sidecar: Sidecar) -> None:

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.faults
 
 
 def test_nothing_happens_to_it(made: Deployment) -> None:
-    live_through(made, lambda _sidecar, _estate: None)
+    score = live_through(made, lambda _sidecar, _estate: None)
+
+    assert score["missed_inferences"] == 0
 
 
 def test_it_is_killed_at_twenty_moments(made: Deployment) -> None:

@@ -101,10 +101,10 @@ async def _play(
             ledger.lived(clock.now())
         stop.clear()  # a first signal ends the estate's days, a second the listening
         await rehearsal.hear_out(stop, quiet=quiet, patience=PATIENCE)
-        # joinbridge may have worked on after the last day: what it said then is judged as well.
-        until = max(clock.now(), estate.ends_at)
-        result = score(estate.truth, estate.announced, estate.commands, until, price_gbp=settings.money.correction_gbp, as_read=True)
+        # What joinbridge said later counts; what the estate would have done later does not.
+        lived = rehearsal.lived_until
+        result = score(estate.truth, estate.announced, estate.commands, lived, price_gbp=settings.money.correction_gbp, as_read=True)
         if ledger is not None:
-            ledger.ended(score_as_json(result), until)
+            ledger.ended(score_as_json(result), lived)
     done = rehearsal.progress
     return {"messages": done.published, "heard": done.heard, "repeated": rehearsal.repeated, "failures": done.failures}, result

@@ -28,6 +28,11 @@ class EstateLink:
         self._heard: set[str] = set()
         self.repeated = 0
 
+    @property
+    def unconfirmed(self) -> int:
+        """How many messages wait to be published."""
+        return len(self._unconfirmed)
+
     async def advance(self, to: datetime) -> int:
         """Let the estate live until `to` and publish what the bus gets of it; return how many messages that was.
 

@@ -37,6 +37,8 @@ class Rehearsal:
         self._clock = clock
         self._rate = rate
         self.progress = Progress()
+        self.lived_until = clock.now()
+        """Up to when the estate has lived: what was to happen later never did."""
 
     @property
     def repeated(self) -> int:
@@ -47,7 +49,7 @@ class Rehearsal:
         """Live until the estate's end or until `stop` is set."""
         last_sync = 0.0
         loop = asyncio.get_running_loop()
-        while not stop.is_set() and self._clock.now() < self._estate.ends_at:
+        while not stop.is_set() and (self.lived_until < self._estate.ends_at or self._link.unconfirmed):
             began = loop.time()
             try:
                 await self._turn()
@@ -77,7 +79,8 @@ class Rehearsal:
     async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        self._link.live(min(self._clock.now(), self._estate.ends_at))
+        self.lived_until = min(self._clock.now(), self._estate.ends_at)
+        self._link.live(self.lived_until)
         # The DSP sets the SMI before it passes the answer on.
         await self._smi.write(self._estate)
         published = await self._link.publish()

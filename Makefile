@@ -6,6 +6,8 @@ SHELL := /bin/sh
 .SHELLFLAGS := -euc
 
 ARGS ?=
+# Twice as many as a small machine has processors: many tests wait for servers.
+WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -25,7 +27,7 @@ demo: install
 ## test: run all tests and show the coverage of core and wire (ARGS="-k join" leaves the deployed faults out)
 .PHONY: test
 test: $(DEV) services
-	@$(PYTEST) -n auto -m "not bench and not faults" $(COVER) --cov-report=term-missing:skip-covered $(ARGS)
+	@$(PYTEST) -n $(WORKERS) -m "not bench and not faults" $(COVER) --cov-report=term-missing:skip-covered $(ARGS)
 	@$(if $(ARGS),,$(MAKE) --no-print-directory faults)
 
 ## faults: kill everything around a deployed sidecar; some 20 minutes, and the machine to itself

@@ -13,7 +13,7 @@ from support.services import postgresql as start_postgresql
 from support.services import rabbitmq as start_rabbitmq
 
 SPEED = 4000.0
-SPEED_OF_MANY = 600.0
+SPEED_OF_MANY = 800.0
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +45,6 @@ def made(tmp_path: Path, broker: RabbitMq, records: PostgreSql, smi: PostgreSql)
 
 @pytest.fixture
 def made_for_many(tmp_path: Path, broker: RabbitMq, records: PostgreSql, smi: PostgreSql) -> Iterator[Deployment]:
-    """A deployment that lives through a day in two and a half minutes, so that thousands of homes find the time."""
+    """A deployment that lives through a day in two minutes, so that thousands of homes find the time."""
     with broker.virtual_host() as host, deployment(tmp_path, host, records, smi, speed=SPEED_OF_MANY) as made:
         yield made

@@ -24,11 +24,11 @@ def test_nothing_happens_to_it(made: Deployment) -> None:
 
 
 def test_it_is_killed_at_twenty_moments(made: Deployment) -> None:
-    live_through(made, lambda sidecar, estate: at_moments(estate, 20, 45, seed=1, act=sidecar.kill))
+    live_through(made, lambda sidecar, estate: at_moments(estate, 20, 45, seed=1, act=sidecar.kill), days=3)
 
 
 def test_all_its_connections_are_closed_by_the_broker(made: Deployment) -> None:
-    live_through(made, lambda _, estate: at_moments(estate, 10, 45, seed=2, act=lambda: _close(made)))
+    live_through(made, lambda _, estate: at_moments(estate, 10, 28, seed=2, act=lambda: _close(made)))
 
 
 def _close(made: Deployment) -> None:
@@ -51,7 +51,7 @@ def test_its_queue_is_deleted_under_it(made: Deployment) -> None:
             made.host.call("DELETE", "queues", "/joinbridge.in")
             estate.popen.send_signal(signal.SIGCONT)
 
-        at_moments(estate, 3, 40, seed=3, act=delete)
+        at_moments(estate, 3, 25, seed=3, act=delete)
 
     live_through(made, disturb)
 
@@ -66,7 +66,7 @@ def test_the_broker_is_killed_and_started_again(made: Deployment, broker: Rabbit
         server.start()
 
     def disturb(sidecar: Sidecar, estate: Process) -> None:
-        at_moments(estate, 2, 40, seed=4, act=restart)
+        at_moments(estate, 2, 25, seed=4, act=restart)
         sidecar.keep_alive()
 
     live_through(made, disturb)
@@ -82,7 +82,7 @@ def test_the_database_is_stopped_at_once_and_started_again(made: Deployment, rec
         time.sleep(2)
         server.start()
 
-    live_through(made, lambda _, estate: at_moments(estate, 3, 40, seed=5, act=restart))
+    live_through(made, lambda _, estate: at_moments(estate, 3, 25, seed=5, act=restart))
 
 
 def test_the_inventory_is_away_for_hours(made: Deployment, smi: PostgreSql) -> None:
@@ -95,4 +95,4 @@ def test_the_inventory_is_away_for_hours(made: Deployment, smi: PostgreSql) -> N
         time.sleep(5)  # more than five hours of the estate's time
         server.start()
 
-    live_through(made, lambda _, estate: at_moments(estate, 2, 35, seed=6, act=away))
+    live_through(made, lambda _, estate: at_moments(estate, 2, 22, seed=6, act=away))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from support.deployment import Deployment, Process, settle_account, under_way
 
-HOMES, DAYS = 40, 3.0
+HOMES, DAYS = 40, 2.0
 PATIENCE_S = 900.0
 REST_S = 300.0
 QUIET_LOOKS = 5  # a second apart; the broker counts once a second

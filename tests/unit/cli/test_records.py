@@ -166,6 +166,7 @@ class TestDeadLetters:
             "region": None,
             "content_type": "application/xml",
             "size_bytes": len(BROKEN),
+            "status": "open",
             "attempts": 1,
             "first_seen": rows[0]["last_seen"],
             "last_seen": "2026-03-02T09:05:00+00:00",

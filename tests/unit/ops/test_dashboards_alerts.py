@@ -95,9 +95,9 @@ _RECEIVED = "joinbridge_messages_received_total"
 _CLOCK = 'joinbridge_clock_timestamp_seconds{instance="a"}'
 
 CASES: Mapping[str, Case] = {
-    # Two in a hundred for a day, then eight; eight all the time is usual.
+    # Two in a hundred for a day, then eight for six hours; eight all the time is usual.
     "JoinbridgeLostRatioRising": Case(
-        fires=answers("0+49x48 2352+46x12", "0+1x48 48+4x12"), quiet=answers("0+46x60", "0+4x60"), at="29h", every="30m"
+        fires=answers("0+49x48 2352+46x12", "0+1x48 48+4x12"), quiet=answers("0+46x60", "0+4x60"), at="30h", every="30m"
     ),
     "JoinbridgeAnswersLost": Case(fires=answers("0+8x200", "0+1x200"), quiet=answers("0+20x200", "0+1x200"), at="2h"),
     "JoinbridgeRegionLosesAnswers": Case(

@@ -289,7 +289,13 @@ def judge(folder: Path, name: str, every: str, *tests: Mapping[str, object]) -> 
         groups = [*({"name": group["name"], "rules": group["rules"]} for group in GROUPS if "record" in group["rules"][0]), *groups]
     # JSON is YAML.
     (folder / "rules.yml").write_text(json.dumps({"groups": groups}), "utf-8")
-    judged = {"rule_files": [str(folder / "rules.yml")], "evaluation_interval": every, "tests": tests}
+    judged = {
+        "rule_files": [str(folder / "rules.yml")],
+        "evaluation_interval": every,
+        # Else in an order that differs from run to run, and the alert may see what was recorded an interval before.
+        "group_eval_order": [group["name"] for group in groups],
+        "tests": tests,
+    }
     (folder / "tests.yml").write_text(json.dumps(judged), "utf-8")
     done = promtool("test", "rules", str(folder / "tests.yml"))
 

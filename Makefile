@@ -27,13 +27,18 @@ demo: install
 ## test: run all tests and show the coverage of core and wire (ARGS="-k join" leaves the deployed faults out)
 .PHONY: test
 test: $(DEV) services
-	@$(PYTEST) -n $(WORKERS) -m "not bench and not faults" $(COVER) --cov-report=term-missing:skip-covered $(ARGS)
+	@$(PYTEST) -n $(WORKERS) -m "not bench and not faults and not nation" $(COVER) --cov-report=term-missing:skip-covered $(ARGS)
 	@$(if $(ARGS),,$(MAKE) --no-print-directory faults)
 
-## faults: kill everything around a deployed sidecar; some 20 minutes, and the machine to itself
+## faults: kill everything around a deployed sidecar, one thing after the other; some 10 minutes
 .PHONY: faults
 faults: $(DEV) services
 	@$(PYTEST) tests/faults -m faults $(ARGS)
+
+## nation: five thousand homes, and everything dies in turn; some 10 minutes, and the machine to itself
+.PHONY: nation
+nation: $(DEV) services
+	@$(PYTEST) tests/faults -m nation $(ARGS)
 
 ## check: lint, format, types, imports, quick tests; run it before each commit
 .PHONY: check
@@ -129,7 +134,7 @@ imports: $(DEV)
 
 .PHONY: quick-tests
 quick-tests: $(DEV)
-	@HYPOTHESIS_PROFILE=dev $(PYTEST) --quiet -n auto $(QUICK)
+	@HYPOTHESIS_PROFILE=dev $(PYTEST) --quiet -n auto -m "not bench and not faults and not nation and not slow" $(QUICK)
 
 # The environment. Paths are relative, so that a checkout may live in a folder with spaces in its name.
 

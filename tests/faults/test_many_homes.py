@@ -12,7 +12,7 @@ from support.deployment import Deployment, Process
 from support.living import Sidecar, live_through
 from support.services import PostgreSql, RabbitMq, Server
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.nation
 
 HOMES, DAYS, KILLS = 5_000, 3.0, 20
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from support.estate import Estate, Kind
 from support.home import ESME, GPF, GSME, PPMID, described
 from support.postgresql import run
 from support.store import one_instance
+
+pytestmark = pytest.mark.slow
 
 KINDS = st.builds(
     Kind,

@@ -31,6 +31,8 @@ from joinbridge.store.audit import AuditEntry, ChainHead, extended, from_line, t
 from support.records import pair_of, update
 from support.store import Instance, one_instance
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 
 MOMENTS = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2199, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # Hypothesis adds the zone

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 
-from support.deployment import Deployment, Process, settle_account, under_way
+from support.deployment import Deployment, Process, eventually, settle_account, under_way
 
 HOMES, DAYS = 40, 2.0
 PATIENCE_S = 900.0
@@ -54,6 +54,7 @@ def live_through(
 def await_last_day(made: Deployment, estate: Process) -> None:
     """Wait until the estate has published all that it will."""
     deadline = time.monotonic() + PATIENCE_S
+    eventually(made.ledger.exists, "a ledger")
     with made.ledger.open("rb") as ledger:
         while not any(line.startswith(b'{"lived":') for line in ledger):
             assert estate.popen.poll() is None, estate.said()[-4000:]

@@ -14,6 +14,8 @@ import pytest
 from joinbridge.ops.dashboards import DASHBOARDS
 from support.prometheus import promtool
 
+pytestmark = pytest.mark.slow
+
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed: run make install-dev")
 
 ROOT = Path(__file__).parents[3]

@@ -35,6 +35,8 @@ from joinbridge.store.records import EffectRecord, Records
 from joinbridge.store.tables import audit, contradictions, inbox
 from support.observed import run_through
 
+pytestmark = pytest.mark.slow
+
 HOMES = 60
 ALL = 1_000_000
 

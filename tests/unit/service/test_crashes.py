@@ -31,6 +31,8 @@ from support.messages import (
 )
 from support.sidecar import INTAKE, Running, Site, a_site
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = Settings.model_validate({"mode": "live", "pursuit": {"max_retries": 0}})
 LIMIT = 4  # messages in a batch, so that there are several
 STRANGER = parse_eui64("00-11-22-33-44-55-88-01")

@@ -6,8 +6,7 @@ SHELL := /bin/sh
 .SHELLFLAGS := -euc
 
 ARGS ?=
-# Twice as many as a small machine has processors: many tests wait for servers.
-WORKERS ?= 4
+WORKERS ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq

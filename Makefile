@@ -23,11 +23,10 @@ COVER := --cov=joinbridge.core --cov=joinbridge.wire --cov-branch
 demo: install
 	@$(BIN)/joinbridge demo $(ARGS)
 
-## test: run all tests and show the coverage of core and wire (ARGS="-k join" leaves the deployed faults out)
+## test: run all tests and show the coverage of core and wire (ARGS="-k join")
 .PHONY: test
 test: $(DEV) services
 	@$(PYTEST) -n $(WORKERS) -m "not bench and not faults and not nation" $(COVER) --cov-report=term-missing:skip-covered $(ARGS)
-	@$(if $(ARGS),,$(MAKE) --no-print-directory faults)
 
 ## faults: kill everything around a deployed sidecar, one thing after the other; some 10 minutes
 .PHONY: faults

@@ -66,7 +66,8 @@ class TestDeadLetters:
 
         code, told = joinbridge(made, "dead-letters", "requeue", key, *REASON, "--json")
 
-        assert (code, told) == (0, {key: "sent again"}) or told[key].endswith("came back as a dead letter")
+        # The sidecar may have read it again before the command could say that it was sent.
+        assert (code, told) in [(0, {key: "sent again"}), (1, {key: "sent again, and came back as a dead letter"})]
         eventually(lambda: letters(made) == [("open", 2)], "a dead letter again")
         _, shown = joinbridge(made, "dead-letters", "show", key, "--json")
         assert (shown["source"], shown["route"], shown["region"]) == ("sr.request", "request.8.7.1", None)

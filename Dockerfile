@@ -4,9 +4,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
 COPY requirements/build.txt requirements/runtime.txt requirements/
 RUN python -m venv /build/tools \
-    && /build/tools/bin/pip install --require-hashes --only-binary :all: -r requirements/build.txt \
+    && /build/tools/bin/pip install --require-hashes --no-deps --only-binary :all: -r requirements/build.txt \
     && python -m venv --without-pip /opt/joinbridge \
-    && /build/tools/bin/pip --python /opt/joinbridge/bin/python install --require-hashes --only-binary :all: -r requirements/runtime.txt
+    && /build/tools/bin/pip --python /opt/joinbridge/bin/python install --require-hashes --no-deps --only-binary :all: -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY src/ src/
 RUN /build/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels . \

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from support import services
 
@@ -14,8 +14,12 @@ from support import services
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 
 # dev: a quick look with new examples each time. ci: a long look at the same examples each time, so that a failure there is one here.
-settings.register_profile("dev", UNHURRIED, max_examples=50, stateful_step_count=30)
-settings.register_profile("ci", UNHURRIED, max_examples=300, stateful_step_count=50, derandomize=True)
+settings.register_profile("dev", UNHURRIED, max_examples=25, stateful_step_count=20)
+settings.register_profile("ci", UNHURRIED, max_examples=150, stateful_step_count=50, derandomize=True)
+# first: as dev, for who wants to know only whether anything fails, and not the smallest example of it.
+settings.register_profile("first", settings.get_profile("dev"), phases=[Phase.explicit, Phase.generate])
+# prove: for the stateful properties alone, which take more than a million steps then.
+settings.register_profile("prove", UNHURRIED, max_examples=1_000, stateful_step_count=50)
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
 settings.load_profile(PROFILE)

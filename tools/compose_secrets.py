@@ -39,7 +39,8 @@ def make(folder: Path) -> None:
         write(folder / file, f"postgresql+asyncpg://{name}:{password(folder, f'{name}-database')}@postgresql:5432/{name}")
     for user in ("joinbridge", "estate"):
         write(folder / f"{user}-amqp-url", f"amqp://{user}:{rabbitmq[user]}@rabbitmq:5672/joinbridge")
-    write(folder / "joinbridge-mqtt-url", f"mqtt://joinbridge:{mosquitto['joinbridge']}@mosquitto:1883")
+    for user in MOSQUITTO_USERS:
+        write(folder / f"{user}-mqtt-url", f"mqtt://{user}:{mosquitto[user]}@mosquitto:1883")
     write(folder / "rehearsal-origin", datetime.now(UTC).isoformat(timespec="seconds"))
 
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the servers that the tests start for themselves: RabbitMQ, PostgreSQL, Mosquitto, Prometheus. Debian's own services stay off.
+# Installs what the tests start for themselves: RabbitMQ, PostgreSQL, Mosquitto, Prometheus, and ip, which cuts a cluster in two.
+# Debian's own services stay off.
 set -eu
 
 missing=""
@@ -7,6 +8,7 @@ missing=""
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 [ -x /usr/sbin/mosquitto ] || command -v mosquitto >/dev/null 2>&1 || missing="$missing mosquitto"
 command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+[ -x /usr/sbin/ip ] || command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

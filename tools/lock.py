@@ -4,6 +4,9 @@ build.txt     the build backend, so that the project installs without build isol
 runtime.txt   what joinbridge needs to run, nothing else
 dev.txt       both, and every dependency group
 
+Each names everything that is needed, so whoever installs from it says `--no-deps`: pip has nothing left to resolve then. Left to resolve,
+it refuses the whole lock once somebody publishes a newer release of a package that another asks for with an extra, `coverage[toml]` say.
+
 Versions already locked stay unless pyproject.toml rules them out; `--upgrade` or `--upgrade-package NAME` moves them.
 Run it with the oldest Python that is supported: what is right there is installable on newer ones.
 """

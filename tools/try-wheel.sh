@@ -12,7 +12,7 @@ trap 'rm -rf "$scratch"' EXIT
 }
 "$python" -m venv "$scratch/venv"
 pip="$scratch/venv/bin/python -m pip --disable-pip-version-check -qq"
-$pip install --require-hashes -r requirements/runtime.txt
+$pip install --require-hashes --no-deps -r requirements/runtime.txt
 $pip install --no-deps "$scratch"/dist/*.whl
 
 # Away from the checkout, so that nothing can be found there by accident.

@@ -9,11 +9,14 @@ JoinbridgeError
 ├── InventoryError     the Smart Metering Inventory could not be reached
 │   └── InventoryConflictError   it holds something else than the decision was made for
 ├── TransportError     the message bus could not be reached
-│   └── TransportLostError   this process cannot have it back; end it and start anew
+│   ├── TransportLostError   this process cannot have it back; end it and start anew
+│   └── UnconfirmedError     it did not confirm some of what was published
 └── AuditError         the audit chain does not verify
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 class JoinbridgeError(Exception):
@@ -70,6 +73,14 @@ class TransportError(JoinbridgeError):
 
 class TransportLostError(TransportError):
     """The connection cannot be had back by this process: whoever supervises it starts it anew."""
+
+
+class UnconfirmedError(TransportError):
+    """Of `tried` publications those of `reasons` were not confirmed, which says why for the key of each; all others were."""
+
+    def __init__(self, reasons: Mapping[str, str], *, tried: int) -> None:
+        super().__init__(f"{len(reasons)} of {tried} publications were not confirmed; first {next(iter(reasons.values()))}")
+        self.reasons = reasons
 
 
 class AuditError(JoinbridgeError):

@@ -86,8 +86,8 @@ class Observer:
     def carried_out(self, effects: Sequence[Effect], at: datetime) -> None:
         """Hear that `effects` are done and settled."""
 
-    def postponed(self, effect: Effect) -> None:
-        """Hear that `effect` could not be carried out and is tried again later."""
+    def postponed(self, effect: Effect, error: str) -> None:
+        """Hear that `effect` could not be carried out because of `error`, and is tried again later."""
 
     def failed(self, task: str, error: Exception) -> None:
         """Hear that a turn of `task` failed and is tried again."""

@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 from joinbridge.config import Retention
 from joinbridge.core.attempt import AttemptKey, Deadline, JoinAttempt
-from joinbridge.core.case import Case, Contradiction, DeadlinePassed
+from joinbridge.core.case import Case, Contradiction, DeadlinePassed, Explanation
 from joinbridge.core.effects import Effect
 from joinbridge.core.evidence import Evidence
 from joinbridge.core.facts import DeviceDescription, Sighting
@@ -97,7 +97,8 @@ class Publisher(Protocol):
     async def publish(self, publications: Sequence[Publication]) -> None:
         """Return when the broker has confirmed every one.
 
-        Raises: TransportError when any was not confirmed; some may have arrived, so publish all again with the same keys.
+        Raises: UnconfirmedError naming those that were not confirmed, after all have been tried; TransportError when nothing is known of
+        any. What was not confirmed may have arrived: publish it again under the same key.
         """
         ...
 
@@ -125,6 +126,17 @@ class Inventory(Protocol):
         """Set the relation if it holds `expected` (None: whatever it holds); return whether anything changed. Idempotent.
 
         Raises: InventoryConflictError when it holds neither `expected` nor already `joined`; InventoryError when it is unreachable.
+        """
+        ...
+
+
+class Devices(Protocol):
+    """What the Smart Metering Inventory says of devices."""
+
+    async def described(self, devices: Sequence[DeviceId]) -> Mapping[DeviceId, DeviceDescription]:
+        """Return the descriptions of those of `devices` that it knows, read afresh.
+
+        Raises: InventoryError when it is unreachable, or takes too long.
         """
         ...
 
@@ -204,6 +216,7 @@ class Changes:
     effects: Sequence[Effect] = ()
     withheld: bool = False  # shadow mode: effects are recorded as withheld, never carried out
     contradictions: Sequence[Contradiction] = ()
+    explanations: Sequence[Explanation] = ()
     dead_letters: Sequence[DeadLetter] = ()
     audit: Sequence[AuditRecord] = ()
 
@@ -245,6 +258,15 @@ class OwedEffect:
     tries: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTry:
+    """The effect `key` could not be carried out, because of `error`; it is to be tried again at `until`."""
+
+    key: str
+    until: datetime
+    error: str
+
+
 class Store(Protocol):
     """Where attempts, pairs, evidence, deadlines, the outbox, the inbox and the audit chain live.
 
@@ -264,7 +286,7 @@ class Store(Protocol):
         ...
 
     async def contradictions(self, since: datetime) -> Mapping[str, int]:
-        """Return how often each rule was contradicted since `since`."""
+        """Return how often each rule was contradicted since `since`, less what was explained since."""
         ...
 
 
@@ -286,8 +308,8 @@ class Outbox(Protocol):
         """Return when the next effect can be leased; None when none is owed."""
         ...
 
-    async def postpone(self, key: str, until: datetime, error: str) -> None:
-        """Record a failed try; the effect, and later ones on the same pair, wait until `until`."""
+    async def postpone(self, failures: Sequence[FailedTry]) -> None:
+        """Record failed tries; each effect, and later ones on the same pair, wait until then."""
         ...
 
 

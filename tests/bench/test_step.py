@@ -14,7 +14,7 @@ from joinbridge.config import Settings
 from joinbridge.inventory.memory import MemoryInventory
 from joinbridge.ports import Publication
 from joinbridge.service.clock import ManualClock
-from joinbridge.wiring import Embedded, embedded
+from joinbridge.wiring.embedded import Embedded, embedded
 from support import traffic
 
 pytestmark = pytest.mark.bench

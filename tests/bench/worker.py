@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from joinbridge.config import Settings
 from joinbridge.ports import Delivery, Source
 from joinbridge.service.intake import Intake
-from joinbridge.wiring import deployed
+from joinbridge.wiring.deployed import deployed
 
 BATCH, PREFETCH = 200, 600
 SENT = "sent-ns"

@@ -11,7 +11,7 @@ import pytest
 from joinbridge.core.effects import Effect, NoticeKind, NotifySupplier, ProbeDeviceLog, PublishEvent, ReissueJoin
 from joinbridge.core.pair import PairState
 from joinbridge.core.vocabulary import Intent
-from joinbridge.ports import Changes, OwedEffect
+from joinbridge.ports import Changes, FailedTry, OwedEffect
 from joinbridge.store.outbox import EffectStatus
 from support.records import NOON, device, event, later, pair_of, pair_record, request, update
 from support.store import Instance, counted_statements
@@ -154,7 +154,7 @@ async def test_a_postponed_effect_and_those_behind_it_wait(one: Instance) -> Non
     await owe(one, on(1, "a"), on(1, "b"), on(2, "c"))
     await leased(one)
 
-    await one.outbox.postpone("a", later(hours=1), "the inventory is down")
+    await one.outbox.postpone([FailedTry(key="a", until=later(hours=1), error="the inventory is down")])
 
     assert await leased(one, later(minutes=59)) == ["c"]  # its lease ended
     assert await leased(one, later(hours=1)) == ["a", "c"]
@@ -167,7 +167,7 @@ async def test_what_is_settled_cannot_be_postponed(one: Instance) -> None:
     await owe(one, on(1, "a"))
     await one.outbox.settle(["a"], NOON)
 
-    await one.outbox.postpone("a", later(hours=1), "too late")
+    await one.outbox.postpone([FailedTry(key="a", until=later(hours=1), error="too late")])
 
     assert await leased(one, later(days=1)) == []
 
@@ -190,7 +190,7 @@ async def test_a_relay_can_ask_when_to_look_again(one: Instance) -> None:
     assert await one.outbox.next_due() == NOON
 
     await one.outbox.settle(["b"], NOON)
-    await one.outbox.postpone("a", later(hours=1), "down")
+    await one.outbox.postpone([FailedTry(key="a", until=later(hours=1), error="down")])
     assert await one.outbox.next_due() == later(hours=1)
 
 

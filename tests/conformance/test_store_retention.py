@@ -11,7 +11,7 @@ from joinbridge.config import Retention
 from joinbridge.core.attempt import AttemptState
 from joinbridge.core.ids import MessageKey
 from joinbridge.core.pair import PairState
-from joinbridge.ports import Changes, Pruned
+from joinbridge.ports import Changes, FailedTry, Pruned
 from joinbridge.store.retention import LATENESS
 from support.records import (
     NOON,
@@ -103,7 +103,7 @@ async def test_effects_that_were_carried_out_or_withheld_go_and_those_owed_stay(
     await one.save(Changes(effects=[update("withheld", pair_of(4, 9))], withheld=True))
     await one.outbox.lease(NOON, 10, timedelta(minutes=1))
     await one.outbox.settle(["done"], NOON)
-    await one.outbox.postpone("owed", later(days=1), "down")
+    await one.outbox.postpone([FailedTry(key="owed", until=later(days=1), error="down")])
 
     assert await prune(one) == Pruned(outbox=2)
 

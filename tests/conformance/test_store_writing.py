@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from joinbridge.core.attempt import AttemptState, JoinAttempt
-from joinbridge.core.case import Case, Contradiction
+from joinbridge.core.case import Case, Contradiction, Explanation
 from joinbridge.core.facts import DeviceDescription
 from joinbridge.core.ids import MessageKey
 from joinbridge.core.pair import PairState
@@ -186,6 +186,25 @@ async def test_contradictions_are_counted_by_rule_from_a_moment_on(one: Instance
     assert await one.store.contradictions(NOON) == {"a": 2, "b": 1}
     assert await one.store.contradictions(later(microseconds=1)) == {"a": 1}
     assert await one.store.contradictions(later(hours=2)) == {}
+
+
+async def test_a_contradiction_that_was_explained_counts_no_more(one: Instance) -> None:
+    def against(rule: str, at: datetime, other: int = 2) -> Contradiction:
+        return Contradiction(rule=rule, pair=pair_of(other=other), at=at, says="the log no longer lists it")
+
+    def explained(rule: str, since: datetime) -> Explanation:
+        return Explanation(rule=rule, pair=pair_of(), since=since)
+
+    await one.save(
+        Changes(contradictions=[against("a", NOON), against("a", later(hours=1)), against("b", NOON), against("a", NOON, other=3)])
+    )
+
+    await one.save(Changes(explanations=[explained("a", later(hours=1)), explained("b", later(hours=1)), explained("c", NOON)]))
+    assert await one.store.contradictions(NOON) == {"a": 2, "b": 1}
+
+    # What is explained in the batch in which it arose never counts.
+    await one.save(Changes(contradictions=[against("b", later(hours=2))], explanations=[explained("b", later(hours=2))]))
+    assert await one.store.contradictions(NOON) == {"a": 2, "b": 1}
 
 
 async def test_the_audit_chain_goes_on_in_the_order_given_whoever_writes_it(one: Instance, two: Instance) -> None:

@@ -116,6 +116,18 @@ def test_a_reader_that_has_seen_enough_is_no_error_of_ours(tmp_path: Path) -> No
     assert complaint == b""
 
 
+@pytest.mark.parametrize(("columns", "whole"), [({}, True), ({"COLUMNS": "60"}, False)])
+def test_an_identifier_stays_whole_in_a_pipe_unless_a_width_is_asked_for(tmp_path: Path, columns: dict[str, str], whole: bool) -> None:
+    capture = write_capture(tmp_path / "incident.jsonl", incident())
+    unasked = {name: value for name, value in environment().items() if name != "COLUMNS"}
+
+    done = subprocess.run(
+        command("replay", str(capture)), cwd=tmp_path, capture_output=True, env={**unasked, **columns}, timeout=60, check=True
+    )
+
+    assert (LOST in done.stdout.decode()) is whole
+
+
 def test_a_terminal_that_knows_few_characters_is_no_error_either(tmp_path: Path) -> None:
     capture = write_capture(tmp_path / "incident.jsonl", incident())
     database = f"sqlite:///{tmp_path / 'incident.db'}"

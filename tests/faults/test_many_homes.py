@@ -14,7 +14,7 @@ from support.services import PostgreSql, RabbitMq, Server
 
 pytestmark = pytest.mark.nation
 
-HOMES, DAYS, KILLS = 5_000, 3.0, 20
+HOMES, DAYS, KILLS = 5_000, 2.0, 20
 
 
 def test_nothing_is_lost_doubled_or_invented(made_for_many: Deployment, broker: RabbitMq, records: PostgreSql, smi: PostgreSql) -> None:

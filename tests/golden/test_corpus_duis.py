@@ -8,23 +8,19 @@ from datetime import UTC, datetime
 import pytest
 
 from joinbridge.core.ids import DeviceId, parse_eui64, parse_request_id
-from joinbridge.wire.duis.messages import (
+from joinbridge.wire.duis.messages import DuisResponse, GbcsPayload, InventoryListing, ServiceResponse, kind_of
+from joinbridge.wire.duis.parse import parse_duis
+from joinbridge.wire.duis.requests import (
     DuisRequest,
-    DuisResponse,
-    GbcsPayload,
-    InventoryListing,
     JoinService,
     OtherService,
     ReadDeviceLog,
     ReadInventory,
     RequestBody,
-    ServiceResponse,
     UnjoinService,
     UpdateHanDeviceLog,
     WhitelistDetails,
-    kind_of,
 )
-from joinbridge.wire.duis.parse import parse_duis
 from joinbridge.wire.duis.write import write_duis
 from support.schema import DUIS_CORPUS, needs_duis_corpus, needs_duis_schema, schema_errors
 

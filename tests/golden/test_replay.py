@@ -11,7 +11,8 @@ import pytest
 from joinbridge.core.ids import RequestId, parse_eui64
 from joinbridge.core.vocabulary import Cra
 from joinbridge.wire.capture import CaptureLine
-from joinbridge.wire.duis.messages import DuisRequest, DuisResponse, GbcsPayload, ServiceResponse, UnjoinService
+from joinbridge.wire.duis.messages import DuisResponse, GbcsPayload, ServiceResponse
+from joinbridge.wire.duis.requests import DuisRequest, UnjoinService
 from joinbridge.wire.duis.write import write_duis
 from joinbridge.wire.gbcs import GbcsMessage, encode_gbcs
 from joinbridge.wire.payloads import encode_payload

@@ -72,7 +72,7 @@ async def test_a_policy_that_undoes_a_limit_is_an_error(virtual_host: VirtualHos
         await channel.close()
     policy = {"pattern": "^joinbridge.in$", "definition": {"delivery-limit": 5, "dead-letter-exchange": "joinbridge.dead"}}
     await asyncio.to_thread(virtual_host.call, "PUT", "policies", "/limits", policy)
-    await eventually(lambda: "delivery-limit" in str(virtual_host.call("GET", "queues", f"/{INTAKE}")), within=timedelta(seconds=20))
+    await eventually(lambda: "delivery-limit" in str(virtual_host.call("GET", "queues", f"/{INTAKE}")), within=timedelta(seconds=60))
 
     findings = wrong(await inspected(virtual_host, topology="passive"))
 

@@ -10,11 +10,10 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import aiomqtt
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -23,6 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from joinbridge.bus.amqp.connecting import AmqpBus, connect
 from joinbridge.bus.amqp.link import open_link
+from joinbridge.bus.mqtt.publisher import open_publisher
 from joinbridge.bus.mqtt.source import MqttSource
 from joinbridge.bus.mqtt.topics import alert_topics
 from joinbridge.config import Settings
@@ -132,16 +132,19 @@ class TestRabbitMq:
 
 class TestMosquitto:
     async def test_what_a_csp_publishes_reaches_joinbridge(self, mosquitto_as_composed: Mosquitto, secrets: Path) -> None:
-        theirs = Csp(mosquitto_as_composed, password(secrets, "csp", "mosquitto"))
-        url = (secrets / "joinbridge-mqtt-url").read_text("utf-8").replace("mosquitto:1883", f"127.0.0.1:{mosquitto_as_composed.port}")
-        estate = Estate(mosquitto_as_composed, url=url)
+        def url(user: str) -> str:
+            return (secrets / f"{user}-mqtt-url").read_text("utf-8").replace("mosquitto:1883", f"127.0.0.1:{mosquitto_as_composed.port}")
+
+        estate = Estate(mosquitto_as_composed, url=url("joinbridge"))
+        topic = alert_topics().topic_of
         source = MqttSource(
             estate.settings(), patterns=[alert_topics()], window=600, clock=SystemClock(), letters=estate.letters, dead="joinbridge.dead"
         )
 
         async with source:
             await source.connected()
-            await theirs.publish("csp/north/alerts/8F12", b"x")
+            async with open_publisher(estate.settings(url=url("csp")), client_id="csp", topic_of=lambda one: topic(one.route)) as theirs:
+                await theirs.publish([alert("x")])
             [delivery] = await collect(source, 1)
             await source.ack([delivery])
 
@@ -182,18 +185,6 @@ async def who_makes_a_table(url: str) -> str:
             return str(await connection.scalar(text("SELECT current_user")))
     finally:
         await engine.dispose()
-
-
-@dataclass(frozen=True)
-class Csp:
-    """A CSP with its own password."""
-
-    broker: Mosquitto
-    password: str
-
-    async def publish(self, topic: str, body: bytes) -> None:
-        async with aiomqtt.Client(self.broker.host, self.broker.port, username="csp", password=self.password) as client:
-            await client.publish(topic, body, qos=1)
 
 
 @asynccontextmanager

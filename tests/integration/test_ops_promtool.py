@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 from joinbridge.config import Settings
-from joinbridge.wiring import Operations
+from joinbridge.wiring.operations import Operations
 from support import services
 
 

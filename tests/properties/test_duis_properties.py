@@ -9,8 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from joinbridge.errors import DecodeError
-from joinbridge.wire.duis.messages import DuisDocument, DuisRequest, DuisResponse, Kind, kind_of
+from joinbridge.wire.duis.messages import DuisDocument, DuisResponse, Kind, kind_of
 from joinbridge.wire.duis.parse import parse_duis
+from joinbridge.wire.duis.requests import DuisRequest
 from joinbridge.wire.duis.write import write_duis
 from support.schema import needs_duis_schema, schema_errors
 from support.strategies_duis import documents

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from joinbridge.bus.memory import MemoryBus, MemorySource
 from joinbridge.bus.topics import estate_bindings
@@ -16,6 +16,7 @@ from joinbridge.errors import TransportError
 from joinbridge.ports import Delivery
 from joinbridge.service.clock import ManualClock
 from support.bus import QUEUE, START, alert
+from support.stateful import Machine
 
 CONSUMERS = 2
 PREFETCH = 3
@@ -33,7 +34,7 @@ class Modelled:
     held_by_tag: tuple[int, int] | None = None  # (consumer, tag) of the delivery that can settle it
 
 
-class BusModel(RuleBasedStateMachine):
+class BusModel(Machine):
     """Everything that publishers and two consumers can do, in any order."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ from joinbridge.core.facts import DeviceDescription, Fact
 from joinbridge.core.ids import COUNTER_MAX, Eui64
 from joinbridge.core.pair import PairRecord
 from joinbridge.errors import AuditError
-from joinbridge.ports import AuditRecord, Changes
+from joinbridge.ports import AuditRecord, Changes, FailedTry
 from joinbridge.store import codec
 from joinbridge.store.audit import AuditEntry, ChainHead, extended, from_line, to_line, verify
 from support.records import pair_of, update
@@ -233,7 +233,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(key=owed, minutes=st.integers(1, 5))
     def postpone(self, key: str, minutes: int) -> None:
         until = self.instance.clock.now() + timedelta(minutes=minutes)
-        self.run(self.instance.outbox.postpone(key, until, "it failed"))
+        self.run(self.instance.outbox.postpone([FailedTry(key=key, until=until, error="it failed")]))
         for effect in self.model:
             if effect.key == key and not effect.done:
                 effect.due_at = until

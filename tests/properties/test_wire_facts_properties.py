@@ -17,6 +17,7 @@ from joinbridge.core.vocabulary import INTENT_OF_SRV, Cra
 from joinbridge.errors import DecodeError
 from joinbridge.wire.describe import describe
 from joinbridge.wire.duis import messages as duis
+from joinbridge.wire.duis import requests
 from joinbridge.wire.duis.write import write_duis
 from joinbridge.wire.facts import Reading, Told, facts_of
 from joinbridge.wire.gbcs import GbcsMessage, encode_gbcs
@@ -52,15 +53,17 @@ def holders(draw: st.DrawFn) -> duis.DuisDocument:
         duis.LocalCommand(gbcs=octets),
         duis.PreCommand(gbcs_version="4.2", gbcs=octets),
     ]
-    bodies: list[duis.RequestBody | duis.ResponseBody] = [
-        duis.SignedPreCommand(gbcs=octets),
-        duis.ReturnLocalCommandResponse(gbcs=octets),
+    bodies: list[requests.RequestBody | duis.ResponseBody] = [
+        requests.SignedPreCommand(gbcs=octets),
+        requests.ReturnLocalCommandResponse(gbcs=octets),
         duis.DeviceAlert(alert_code="8F49", gbcs=octets),
         duis.ServiceResponse(service_reference="8.7", service_reference_variant=srv, payload=draw(st.sampled_from(payloads))),
     ]
     body = draw(st.sampled_from(bodies))
-    if isinstance(body, duis.SignedPreCommand | duis.ReturnLocalCommandResponse):
-        return duis.DuisRequest(request_id=REQUEST, command_variant=5, service_reference="8.7", service_reference_variant=srv, body=body)
+    if isinstance(body, requests.SignedPreCommand | requests.ReturnLocalCommandResponse):
+        return requests.DuisRequest(
+            request_id=REQUEST, command_variant=5, service_reference="8.7", service_reference_variant=srv, body=body
+        )
     if isinstance(body, duis.DeviceAlert | duis.ServiceResponse):
         return duis.DuisResponse(response_code="I0", response_date_time=START, body=body, request_id=REQUEST)
     raise AssertionError(body)

@@ -1,4 +1,4 @@
-"""RabbitMQ for tests: a way to it that can be cut, and the harness of the conformance suite."""
+"""RabbitMQ for tests: messages that are followed through it, and the harness of the conformance suite."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Any, Self
-from urllib.parse import urlsplit
 
 from joinbridge.bus.amqp.connecting import AmqpBus, connect
+from joinbridge.bus.amqp.outcome import closing, transport_errors
 from joinbridge.bus.amqp.source import AmqpSource
 from joinbridge.bus.letters import from_delivery
 from joinbridge.config import Settings
@@ -18,6 +17,7 @@ from joinbridge.ports import DeadLetter, Delivery, Publisher, Source
 from joinbridge.service.clock import SystemClock
 from support.bus import Features, alert
 from support.eventually import eventually
+from support.proxy import Proxy
 from support.services import VirtualHost
 
 LONG = timedelta(seconds=60)  # real time, on a machine that does other things as well
@@ -42,92 +42,16 @@ async def close_connections(virtual_host: VirtualHost) -> None:
 
 
 async def waiting(bus: AmqpBus, queue: str) -> int:
-    """Return how many messages of `queue` wait to be handed over."""
-    channel = await bus._publishing.channel(confirms=False)
-    try:
-        return (await channel.queue_declare(queue, passive=True)).message_count or 0
-    finally:
-        await channel.close()
+    """Return how many messages of `queue` wait to be handed over.
 
-
-class Proxy:
-    """A port that leads to the broker: connections through it can be cut, refused, or frozen."""
-
-    def __init__(self, target: str) -> None:
-        parts = urlsplit(target)
-        assert parts.hostname is not None
-        assert parts.port is not None
-        self._target = parts
-        self._host, self._port = parts.hostname, parts.port
-        self._links: dict[asyncio.Task[None], asyncio.Event] = {}
-        self._flowing = asyncio.Event()
-        self._flowing.set()
-        self.refusing = False
-        self._server: asyncio.Server | None = None
-
-    @property
-    def url(self) -> str:
-        """The URL of the broker through this proxy."""
-        assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
-        user = self._target.netloc.rpartition("@")[0]
-        return self._target._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
-
-    async def cut(self) -> None:
-        """Cut all connections."""
-        links = dict(self._links)
-        for cut in links.values():
-            cut.set()
-        await asyncio.gather(*links)
-
-    def freeze(self) -> None:
-        """Let nothing through, without a word."""
-        self._flowing.clear()
-
-    def thaw(self) -> None:
-        """Let everything through again."""
-        self._flowing.set()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        await self.cut()
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        cut = asyncio.Event()
-        link = asyncio.create_task(self._link(reader, writer, cut))
-        self._links[link] = cut
-        link.add_done_callback(self._links.pop)
-
-    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, cut: asyncio.Event) -> None:
-        """Pass everything on in both directions until a side closes, or it is cut. Never cancelled: half an opened socket would be left."""
-        sides = [writer]
-        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(cut.wait())]  # Any: whatever they return
-        with suppress(OSError):
-            if not self.refusing:
-                far_reader, far = await asyncio.open_connection(self._host, self._port)
-                sides.append(far)
-                tasks += [asyncio.create_task(self._pump(reader, far)), asyncio.create_task(self._pump(far_reader, writer))]
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        for side in sides:
-            side.transport.abort()
-            with suppress(OSError):
-                await side.wait_closed()
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while octets := await source.read(65536):
-                await self._flowing.wait()
-                sink.write(octets)
-                await sink.drain()
+    Asked again when the connection is lost: a test may have had the broker close them all a moment ago, and the last is closed only now.
+    """
+    async with asyncio.timeout(LONG.total_seconds()):
+        while True:
+            with suppress(TransportError), transport_errors(f"counting {queue}"):
+                async with closing(await bus._publishing.channel(confirms=False)) as channel:
+                    return (await channel.queue_declare(queue, passive=True)).message_count or 0
+            await asyncio.sleep(0.05)
 
 
 class Traffic:
@@ -201,15 +125,18 @@ class AmqpHarness:
         if source._consumer.current is not None:
             # The broker answers in order, so it has read every acknowledgement by then.
             await source._consumer.current.channel.basic_qos(prefetch_count=1)
-        await self._proxy.cut()
-        await eventually(lambda: self._bus.health.consumptions > lives and source.consuming, within=timedelta(seconds=20))
+        self._proxy.cut()
+        await eventually(lambda: self._bus.health.consumptions > lives and source.consuming, within=LONG)
 
     @asynccontextmanager
     async def outage(self) -> AsyncIterator[None]:
         self._proxy.refusing = True
-        await self._proxy.cut()
+        self._proxy.cut()
+        links = (self._bus._publishing, self._bus._consuming)
         try:
             yield
+            # An outage that nobody has noticed is none: whoever came next would meet the end of the old connections.
+            await eventually(lambda: not any(link._connection.connected.is_set() for link in links), within=LONG)
         finally:
             self._proxy.refusing = False
 
@@ -218,8 +145,11 @@ class AmqpHarness:
 
     async def taken(self, queue: str) -> Sequence[Delivery]:
         """Return what is in `queue`, and leave it there."""
+        taken: list[Delivery] = []
         async with self._bus.source(queue) as source:
-            return await source.receive(100, timedelta(milliseconds=300))
+            while more := await source.receive(100, timedelta(milliseconds=1_500 if not taken else 300)):
+                taken += more
+        return taken
 
     def now(self) -> datetime:
         return self._clock.now()

@@ -9,16 +9,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-import aiomqtt
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from pydantic import SecretStr
 
 from joinbridge.bus.memory import MemoryBus
+from joinbridge.bus.mqtt.publisher import open_publisher
 from joinbridge.bus.mqtt.source import MqttSource
 from joinbridge.bus.mqtt.topics import TopicPattern, alert_topics
 from joinbridge.config import Mqtt
-from joinbridge.errors import TransportError
 from joinbridge.ports import DeadLetter, Publication, Publisher, Source
 from joinbridge.service.clock import SystemClock
 from support.bus import Features
@@ -27,7 +24,7 @@ from support.services import Mosquitto
 
 DEAD = "joinbridge.dead"
 LONG = timedelta(seconds=30)  # real time, on a machine that does other things as well
-_CONFIRMED_S = 20.0
+_CONFIRMED_S = 60.0
 
 
 class Estate:
@@ -75,30 +72,15 @@ class Estate:
 
     async def publish(self, publications: Sequence[Publication], *, timeout_s: float = _CONFIRMED_S) -> None:
         """Publish with QoS 1, in order, and return when all is confirmed."""
-        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-        version = aiomqtt.ProtocolVersion.V5
-        try:
-            async with aiomqtt.Client(
-                self.broker.host, self.broker.port, protocol=version, socket_options=options, timeout=timeout_s
-            ) as client:
-                client.pending_calls_threshold = 1_000_000
-                await asyncio.gather(*(client.publish(self._topic(one), one.body, 1, properties=_properties(one)) for one in publications))
-        except aiomqtt.MqttError as error:
-            raise TransportError(f"not confirmed: {error}") from error
+        settings = self.settings(connect_timeout=timedelta(seconds=timeout_s))
+        async with open_publisher(settings, client_id=f"{self.name}-publishing", topic_of=self._topic) as publisher:
+            await publisher.publish(publications)
 
     def _topic(self, publication: Publication) -> str:
         first, _, rest = publication.route.partition(".")
         if publication.exchange == "csp.alerts":
             return self.topic.format(region=first, code=rest)
         return f"{self.name}/{publication.exchange}/{first}/{rest}"
-
-
-def _properties(publication: Publication) -> Properties:
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho types not all
-    properties.ContentType = publication.content_type
-    at = [] if publication.at is None else [("time", publication.at.isoformat())]
-    properties.UserProperty = [("id", publication.key), *at, *publication.headers.items()]
-    return properties
 
 
 async def cut(source: MqttSource) -> None:

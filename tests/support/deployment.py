@@ -57,6 +57,8 @@ class Deployment:
     smi_url: str
     speed: float
     settings: Mapping[str, str] = field(default_factory=dict)
+    for_sidecars: dict[str, str] = field(default_factory=dict)
+    """Settings of sidecars alone: that they reach a server by another way, say."""
     started: list[Process] = field(default_factory=list)
     _origin: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
 
@@ -80,7 +82,8 @@ class Deployment:
         """Start a sidecar and return when it is ready."""
         ready = self.folder / f"ready-{number}"
         ready.unlink(missing_ok=True)
-        process = self._start(f"sidecar-{number}", "run", "--migrate", JOINBRIDGE_RUNTIME__READY_FILE=str(ready), **more)
+        given = {**self.for_sidecars, "JOINBRIDGE_RUNTIME__READY_FILE": str(ready), **more}
+        process = self._start(f"sidecar-{number}", "run", "--migrate", **given)
         deadline = time.monotonic() + START_TIMEOUT_S
         while not ready.exists():
             assert process.popen.poll() is None, process.said()
@@ -88,10 +91,10 @@ class Deployment:
             time.sleep(0.02)
         return process
 
-    def estate(self, *, homes: int, days: float, seed: int = 1, scenario: str = "harsh") -> Process:
+    def estate(self, *options: str, homes: int, days: float, seed: int = 1, scenario: str = "harsh") -> Process:
         """Start a simulated estate; it ends by itself, with its score on standard output."""
         numbers = ("--homes", str(homes), "--days", str(days), "--seed", str(seed), "--scenario", scenario, "--quiet", "600")
-        return self._start("estate", "simulate", "--json", "--ledger", str(self.ledger), *numbers)
+        return self._start("estate", "simulate", "--json", "--ledger", str(self.ledger), *numbers, *options)
 
     @property
     def ledger(self) -> Path:

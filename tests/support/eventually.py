@@ -12,7 +12,7 @@ T = TypeVar("T")
 POLL_S = 0.005
 
 
-async def eventually(look: Callable[[], T], *, within: timedelta = timedelta(seconds=5)) -> T:
+async def eventually(look: Callable[[], T], *, within: timedelta = timedelta(seconds=60)) -> T:
     """Return what `look` returns once that is true; `within` is real time, and long, as a test that passes never waits for it.
 
     Raises: AssertionError with what `look` last returned when that does not become true.

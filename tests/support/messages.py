@@ -11,17 +11,14 @@ from joinbridge.wire.duis.messages import (
     CommandFailure,
     DccAlert,
     DccAlertBody,
-    DuisRequest,
     DuisResponse,
     GbcsPayload,
     InventoryDevice,
     InventoryListing,
-    JoinService,
-    RequestBody,
     ResponsePayload,
     ServiceResponse,
-    UnjoinService,
 )
+from joinbridge.wire.duis.requests import DuisRequest, JoinService, RequestBody, UnjoinService
 from joinbridge.wire.duis.write import write_duis
 from joinbridge.wire.gbcs import MAC_SIZE, GbcsMessage, encode_gbcs
 from joinbridge.wire.payloads import Payload, encode_payload

@@ -10,7 +10,7 @@ from joinbridge.service.clock import ManualClock
 from joinbridge.simulator.estate import Estate
 from joinbridge.simulator.inventory import EstateInventory
 from joinbridge.simulator.link import EstateLink
-from joinbridge.wiring import OUTPUT_QUEUE, embedded
+from joinbridge.wiring.embedded import OUTPUT_QUEUE, embedded
 
 STRIDE = timedelta(minutes=1)
 

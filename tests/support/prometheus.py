@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -68,7 +69,10 @@ def promtool(*arguments: str, stdin: str | None = None) -> subprocess.CompletedP
 
 @contextmanager
 def prometheus(*targets: str, rules: Sequence[Path] = (), interval: str = "1s") -> Iterator[Prometheus]:
-    """Start a Prometheus that scrapes `targets` (`host:port` or `host:port/path?name=value`) and evaluates `rules` every `interval`."""
+    """Start a Prometheus that scrapes `targets` (`host:port` or `host:port/path?name=value`) and evaluates `rules` every `interval`.
+
+    Alerts fire as soon as their expression holds.
+    """
     found = shutil.which("prometheus")
     if found is None:
         missing("Prometheus")
@@ -76,9 +80,9 @@ def prometheus(*targets: str, rules: Sequence[Path] = (), interval: str = "1s") 
         folder = Path(name)
         copied = []
         for file in rules:
-            # The groups have intervals of their own; a test has no minutes.
-            text = "\n".join(line for line in file.read_text("utf-8").splitlines() if not line.startswith("    interval:"))
-            (folder / file.name).write_text(text, "utf-8")
+            # The groups have intervals of their own, and alerts wait before they fire; a test has no minutes.
+            text = re.sub(r"^    interval: .*\n", "", file.read_text("utf-8"), flags=re.MULTILINE)
+            (folder / file.name).write_text(re.sub(r"^(        for:) .*$", r"\1 0s", text, flags=re.MULTILINE), "utf-8")
             copied.append(str(folder / file.name))
         jobs = [_job(index, target) for index, target in enumerate(targets)]
         times = {"scrape_interval": interval, "evaluation_interval": interval, "scrape_timeout": interval}

@@ -25,7 +25,7 @@ from uuid import uuid4
 
 import pytest
 
-START_TIMEOUT_S = 90.0  # an overloaded machine takes its time; a quiet one needs 9 s for RabbitMQ and 1 s for the others
+START_TIMEOUT_S = 180.0  # an overloaded machine takes its time; a quiet one needs 9 s for RabbitMQ and 1 s for the others
 STOP_TIMEOUT_S = 30.0
 
 _RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")

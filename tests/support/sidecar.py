@@ -20,12 +20,12 @@ from joinbridge.inventory.memory import MemoryInventory
 from joinbridge.observing import SILENT, Observer
 from joinbridge.ports import Changes, Clock, Inventory, Outbox, Publication, Publisher, Source, Store, Unit
 from joinbridge.service.clock import ManualClock
+from joinbridge.service.describing import Describing
 from joinbridge.service.intake import Intake
 from joinbridge.service.relay import Headers, Relay, no_headers
 from joinbridge.service.runtime import Sidecar
 from joinbridge.service.step import Step
 from joinbridge.service.watch import Watch
-from joinbridge.store import schema
 from joinbridge.store.audit import GENESIS
 from joinbridge.store.audit_log import AuditLog
 from joinbridge.store.database import Database
@@ -34,8 +34,9 @@ from joinbridge.store.outbox import SqlOutbox
 from joinbridge.store.records import Records
 from joinbridge.store.store import SqlStore
 from joinbridge.store.tables import audit_head, metadata
-from joinbridge.wiring import reading
+from joinbridge.wiring.signers import reading
 from support.home import START
+from support.tables import make_tables
 
 T = TypeVar("T")
 
@@ -193,6 +194,7 @@ class Site:
         tries_at_once: int = 1,
         observer: Observer = SILENT,
         headers: Headers = no_headers,
+        describing: Describing | None = None,
     ) -> AsyncIterator[Running]:
         """Start a sidecar; leaving closes its consumer, so that what it has not settled is delivered again."""
         clock = clock or self.clock
@@ -215,6 +217,7 @@ class Site:
                 watch=watch,
                 live=settings.mode == "live",
                 observer=observer,
+                describing=describing,
             )
             intake = Intake(
                 source=parts.source, step=step, clock=clock, limit=limit, wait=wait, tries_at_once=tries_at_once, observer=observer
@@ -261,10 +264,15 @@ class Site:
 @asynccontextmanager
 async def a_site(url: str = "sqlite://", *, held: Mapping[JoinPair, bool] | None = None) -> AsyncIterator[Site]:
     """Make a site with an empty database at `url`."""
-    clock, bus = _outside(START)
     async with open_database(url, synchronous="OFF") as database:
-        await schema.upgrade(database)
-        yield Site(clock=clock, bus=bus, inventory=WatchedInventory(held), database=database)
+        yield await site_on(database, held=held)
+
+
+async def site_on(database: Database, *, held: Mapping[JoinPair, bool] | None = None) -> Site:
+    """Make a site with `database`, which gets its tables."""
+    clock, bus = _outside(START)
+    await make_tables(database)
+    return Site(clock=clock, bus=bus, inventory=WatchedInventory(held), database=database)
 
 
 def _outside(start: datetime) -> tuple[ManualClock, MemoryBus]:

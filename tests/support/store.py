@@ -13,7 +13,6 @@ from joinbridge.core.case import Case
 from joinbridge.core.ids import DeviceId
 from joinbridge.ports import Changes
 from joinbridge.service.clock import ManualClock
-from joinbridge.store import schema
 from joinbridge.store.audit_log import AuditLog
 from joinbridge.store.database import Database
 from joinbridge.store.interventions import SqlInterventions
@@ -23,6 +22,7 @@ from joinbridge.store.records import Records
 from joinbridge.store.retention import SqlHousekeeping
 from joinbridge.store.store import SqlStore
 from support.records import NOON
+from support.tables import make_tables
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Shared:
     async def prepared(self) -> AsyncIterator[Shared]:
         """Make the tables, and keep a database alive that lives in its connection."""
         async with self.instance() as first:
-            await schema.upgrade(first.database)
+            await make_tables(first.database)
             if not self.kind.durable:
                 self._only = first.database
                 yield self
@@ -109,7 +109,7 @@ class Shared:
 async def one_instance(url: str = "sqlite://") -> AsyncIterator[Instance]:
     """Open a database with its tables, and an instance on it."""
     async with open_database(url, synchronous="OFF") as database:
-        await schema.upgrade(database)
+        await make_tables(database)
         yield Instance(database, ManualClock(NOON))
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from joinbridge.core.ids import DeviceId, Eui64, RequestId, eui64_from_bytes, parse_eui64
 from joinbridge.core.vocabulary import Cra
 from joinbridge.ports import Publication
-from joinbridge.wire.duis.messages import DuisRequest, DuisResponse, GbcsPayload, JoinService, ServiceResponse
+from joinbridge.wire.duis.messages import DuisResponse, GbcsPayload, ServiceResponse
+from joinbridge.wire.duis.requests import DuisRequest, JoinService
 from joinbridge.wire.duis.write import write_duis
 from joinbridge.wire.gbcs import GbcsMessage, encode_gbcs
 from joinbridge.wire.payloads import encode_payload

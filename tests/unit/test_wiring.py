@@ -17,7 +17,9 @@ from joinbridge.inventory.memory import MemoryInventory
 from joinbridge.ports import Publication
 from joinbridge.service.clock import ManualClock
 from joinbridge.store.schema import head_revision
-from joinbridge.wiring import OUTPUT_QUEUE, embedded, open_audit_log, open_records, reading, upgrade_database
+from joinbridge.wiring.databases import open_audit_log, open_records, upgrade_database
+from joinbridge.wiring.embedded import OUTPUT_QUEUE, embedded
+from joinbridge.wiring.signers import reading
 from support.home import ESME, PPMID, START
 from support.messages import join_answer, join_request
 

@@ -79,8 +79,16 @@ def from_delivery(delivery: Delivery) -> DeadLetter:
             reason=facts["reason"],
             offset=int(facts["offset"]) if "offset" in facts else None,
             attempts=int(facts["attempts"]),
-            first_seen=datetime.fromisoformat(facts["first-seen"]),
-            last_seen=datetime.fromisoformat(facts["last-seen"]),
+            first_seen=_moment(facts["first-seen"]),
+            last_seen=_moment(facts["last-seen"]),
         )
     except (KeyError, ValueError) as exc:
         raise DecodeError(f"not a dead letter of joinbridge: {exc}") from exc
+
+
+def _moment(text: str) -> datetime:
+    """Return the moment. Raises: ValueError when it is none, or does not say in which zone it is."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"no time zone: {text!r}")
+    return moment

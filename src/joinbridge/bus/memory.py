@@ -19,7 +19,7 @@ from typing import Self
 
 from joinbridge.bus.letters import from_delivery, to_publication
 from joinbridge.bus.topics import Binding, Origin, find_origin
-from joinbridge.errors import TransportError
+from joinbridge.errors import TransportError, UnconfirmedError
 from joinbridge.ports import Clock, DeadLetter, Delivery, Publication
 
 DEFAULT_PREFETCH = 600  # three batches of 200: one in work, one waiting, one on its way
@@ -56,15 +56,14 @@ class MemoryBus:
     async def publish(self, publications: Sequence[Publication]) -> None:
         """Return when every publication is in each queue that it is for.
 
-        Raises: TransportError when one was mandatory and is for no queue, when its exchange does not exist, or in an
+        Raises: UnconfirmedError when one was mandatory and is for no queue, when its exchange does not exist, or in an
         outage; the others arrive all the same, except in an outage.
         """
         lost = self._deliver(publications)
         # A broker's confirmation takes its time too: whoever waits for the messages has its turn.
         await asyncio.sleep(0)
         if lost:
-            listed = ", ".join(f"{one.exchange}/{one.route}" for one in lost[:3])
-            raise TransportError(f"{len(lost)} of {len(publications)} publications were not confirmed, first {listed}")
+            raise UnconfirmedError({one.key: f"{one.exchange}/{one.route}: not confirmed" for one in lost}, tried=len(publications))
 
     def source(self, queue: str, *, prefetch: int = DEFAULT_PREFETCH) -> MemorySource:
         """Return a new consumer of `queue`, which never holds more than `prefetch` unsettled deliveries.

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from pydantic import BaseModel
 
+from joinbridge.cli.options import AsJson, ConfigFile
 from joinbridge.cli.output import FOUND_WRONG, complain, console, print_json, table
 from joinbridge.config import load
 from joinbridge.core.rules import RECORDED_ONLY, RULES
 from joinbridge.errors import ConfigError
-from joinbridge.wiring import reading
+from joinbridge.wiring.signers import reading
 
 app = typer.Typer(help="Check or show the configuration.", no_args_is_help=True)
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="TOML file; else the one JOINBRIDGE_CONFIG names.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
 
 @app.command("check")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import typer
 
-from joinbridge.cli.config import AsJson, ConfigFile
+from joinbridge.cli.options import AsJson, ConfigFile
 from joinbridge.cli.output import console, print_json
 from joinbridge.cli.records import Database, database_url
-from joinbridge.wiring import upgrade_database
+from joinbridge.wiring.databases import upgrade_database
 
 app = typer.Typer(help="The database that holds joinbridge's records.", no_args_is_help=True)
 

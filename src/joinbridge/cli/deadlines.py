@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from joinbridge.cli.config import AsJson, ConfigFile
+from joinbridge.cli.options import AsJson, ConfigFile
 from joinbridge.cli.output import FOUND_WRONG, complain, console, moment, print_json, table
 from joinbridge.cli.records import Database, Limit, database_url, with_records
 from joinbridge.core.attempt import AttemptKey, Deadline, JoinAttempt, Purpose
@@ -18,7 +18,7 @@ from joinbridge.core.ids import parse_request_id
 from joinbridge.core.vocabulary import Intent
 from joinbridge.errors import DecodeError
 from joinbridge.store.records import Records
-from joinbridge.wiring import open_interventions
+from joinbridge.wiring.databases import open_interventions
 
 app = typer.Typer(help="What joinbridge waits for, and until when.", no_args_is_help=True)
 

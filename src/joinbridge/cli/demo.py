@@ -17,9 +17,9 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from joinbridge.cli.config import AsJson, ConfigFile
 from joinbridge.cli.demo_account import Played, account
 from joinbridge.cli.demo_summary import pointers, summary
+from joinbridge.cli.options import AsJson, ConfigFile
 from joinbridge.cli.output import FOUND_WRONG, complain, console, errors, print_json
 from joinbridge.config import Settings, load
 from joinbridge.ops.report import render
@@ -29,7 +29,7 @@ from joinbridge.simulator.inventory import EstateInventory
 from joinbridge.simulator.link import EstateLink
 from joinbridge.simulator.scenario import SCENARIOS, START, build
 from joinbridge.simulator.score import Score, score
-from joinbridge.wiring import OUTPUT_QUEUE, Embedded, embedded
+from joinbridge.wiring.embedded import OUTPUT_QUEUE, Embedded, embedded
 
 STRIDE = timedelta(seconds=5)
 """How far time moves at once: what happens in it goes through in one batch, as it would on a busy bus."""

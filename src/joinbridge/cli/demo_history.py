@@ -13,7 +13,7 @@ from joinbridge.core.ids import JoinPair, parse_eui64
 from joinbridge.core.vocabulary import Intent
 from joinbridge.ops.account import ANSWERED, JOINED, NOT_CARRIED_OUT, Doing, Move
 from joinbridge.simulator.outcomes import AttemptOutcome, Mark
-from joinbridge.wiring import open_audit_log, open_records
+from joinbridge.wiring.databases import open_audit_log, open_records
 
 _DOINGS = {"retried": Doing.ASKED_AGAIN, "probed": Doing.LOG_READ}
 _SKEW = timedelta(minutes=5)

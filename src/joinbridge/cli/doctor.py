@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import typer
 from rich.text import Text
 
-from joinbridge.cli.config import AsJson, ConfigFile
+from joinbridge.cli.options import AsJson, ConfigFile
 from joinbridge.cli.output import FOUND_WRONG, UNREACHABLE, console, print_json
 from joinbridge.config import load
 from joinbridge.findings import Finding, Severity
-from joinbridge.wiring import inspect
+from joinbridge.wiring.inspecting import inspect
 
 _STYLES = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.ERROR: "bold red"}
 _SERVICES = frozenset({"connection", "database", "inventory", "MQTT"})

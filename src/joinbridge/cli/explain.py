@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from joinbridge.cli.config import AsJson, ConfigFile
 from joinbridge.cli.listing import attempt_row, every, pair_row
+from joinbridge.cli.options import AsJson, ConfigFile
 from joinbridge.cli.output import FOUND_WRONG, complain, console, moment, print_json, state, table
 from joinbridge.cli.records import Database, with_records
 from joinbridge.config import load

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
@@ -15,6 +16,9 @@ USAGE = 2
 UNREACHABLE = 3
 
 STANDARD_INPUT = "-"
+
+PIPED_COLUMNS = 240
+"""Enough for every listing with its identifiers whole."""
 
 STATE_STYLES = {
     "joined": "green",
@@ -36,9 +40,13 @@ STATE_STYLES = {
 def console() -> Console:
     """Return the console for people. Made anew each time, so that it fits the terminal there is now.
 
-    What is printed is no markup: file names and messages may have square brackets.
+    What is printed is no markup: file names and messages may have square brackets. What goes into a file or to `grep` is not folded to
+    fit a terminal that is not there: a RequestID in pieces would not be found.
     """
-    return Console(highlight=False, markup=False)
+    made = Console(highlight=False, markup=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = PIPED_COLUMNS
+    return made
 
 
 def errors() -> Console:

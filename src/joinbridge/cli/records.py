@@ -12,8 +12,8 @@ from typing import Annotated, TextIO, TypeVar
 
 import typer
 
-from joinbridge.cli.config import AsJson, ConfigFile
 from joinbridge.cli.listing import attempt_row, pair_row
+from joinbridge.cli.options import AsJson, ConfigFile
 from joinbridge.cli.output import FOUND_WRONG, complain, console, moment, print_json, state, table
 from joinbridge.config import load
 from joinbridge.core.attempt import AttemptState
@@ -24,7 +24,8 @@ from joinbridge.ports import DeadLetter
 from joinbridge.store.audit import to_line
 from joinbridge.store.audit_log import AuditLog
 from joinbridge.store.records import Records
-from joinbridge.wiring import REQUEUED, open_audit_log, open_interventions, open_records, requeue_letters
+from joinbridge.wiring.databases import open_audit_log, open_interventions, open_records
+from joinbridge.wiring.requeueing import REQUEUED, requeue_letters
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from joinbridge.cli.config import AsJson, ConfigFile
 from joinbridge.cli.listing import attempt_row, every, pair_row
+from joinbridge.cli.options import AsJson, ConfigFile
 from joinbridge.cli.output import STANDARD_INPUT, console, errors, print_json, state, table
 from joinbridge.config import Settings, load
 from joinbridge.core.ids import message_key
@@ -23,7 +23,7 @@ from joinbridge.inventory.memory import MemoryInventory
 from joinbridge.ports import Publication
 from joinbridge.service.clock import ManualClock
 from joinbridge.wire.capture import CaptureLine, parse_line
-from joinbridge.wiring import Embedded, embedded
+from joinbridge.wiring.embedded import Embedded, embedded
 
 IN_MEMORY = "sqlite://"
 GROUP_LIMIT = 200

@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 import uvloop
 
-from joinbridge.cli.config import ConfigFile
+from joinbridge.cli.options import ConfigFile
 from joinbridge.cli.output import FOUND_WRONG
 from joinbridge.config import Settings, load
 from joinbridge.ops.logs import configure, logger
-from joinbridge.wiring import Deployed, Operations, deployed
+from joinbridge.wiring.deployed import Deployed, deployed
+from joinbridge.wiring.operations import Operations
 
 log = logger("joinbridge.run")
 

@@ -14,8 +14,8 @@ import typer
 import uvloop
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from joinbridge.cli.config import AsJson, ConfigFile
 from joinbridge.cli.demo import score_as_json
+from joinbridge.cli.options import AsJson, ConfigFile
 from joinbridge.cli.output import FOUND_WRONG, complain, console, errors, print_json
 from joinbridge.config import Rehearsal as RehearsalSettings
 from joinbridge.config import Settings, load
@@ -24,7 +24,8 @@ from joinbridge.simulator.ledger import Ledger, open_ledger
 from joinbridge.simulator.rehearsal import Progress as Done
 from joinbridge.simulator.scenario import SCENARIOS, build
 from joinbridge.simulator.score import Score, score
-from joinbridge.wiring import clock_of, rehearsing
+from joinbridge.wiring.clocks import clock_of
+from joinbridge.wiring.rehearsing import AlertsOver, rehearsing
 
 PATIENCE = timedelta(minutes=10)
 """The longest that joinbridge is listened to when the estate has lived its days."""
@@ -37,6 +38,9 @@ def simulate(
     days: Annotated[float, typer.Option(min=1, max=60, help="How long the estate lives; homes are installed in the first quarter.")] = 14,
     quiet: Annotated[float, typer.Option(min=1, help="At the end, listen until nothing has come for so many seconds.")] = 5,
     rate: Annotated[float | None, typer.Option(min=1, help="Publish at most so many messages a second.")] = None,
+    alerts_over: Annotated[
+        AlertsOver, typer.Option(help="By which protocol the CSPs' alerts come; mqtt takes the broker of mqtt.url.")
+    ] = "amqp",
     ledger: Annotated[Path | None, typer.Option(help="Append what is published, heard and true to this file, JSON Lines.")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -58,7 +62,7 @@ def simulate(
         if book is not None:
             estate.truth.tell = book.true
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            play = _play(settings, estate, book, rate=rate, quiet=timedelta(seconds=quiet), silent=as_json)
+            play = _play(settings, estate, book, rate=rate, alerts_over=alerts_over, quiet=timedelta(seconds=quiet), silent=as_json)
             done, result = runner.run(play)
     told = {"seed": seed, "homes": homes, "scenario": scenario, **score_as_json(result), **done}
     if as_json:
@@ -77,7 +81,14 @@ def _pace(days: float) -> Pace:
 
 
 async def _play(
-    settings: Settings, estate: Estate, ledger: Ledger | None, *, rate: float | None, quiet: timedelta, silent: bool
+    settings: Settings,
+    estate: Estate,
+    ledger: Ledger | None,
+    *,
+    rate: float | None,
+    alerts_over: AlertsOver,
+    quiet: timedelta,
+    silent: bool,
 ) -> tuple[dict[str, int], Score]:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -88,7 +99,7 @@ async def _play(
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=errors(), disable=silent
     )
     whole_s = (estate.ends_at - start).total_seconds()
-    async with rehearsing(settings, estate, clock=clock, ledger=ledger, rate=rate) as rehearsal:
+    async with rehearsing(settings, estate, clock=clock, ledger=ledger, rate=rate, alerts_over=alerts_over) as rehearsal:
         with view:
             bar = view.add_task("connected", total=whole_s)
 
@@ -103,8 +114,8 @@ async def _play(
         await rehearsal.hear_out(stop, quiet=quiet, patience=PATIENCE)
         # What joinbridge said later counts; what the estate would have done later does not.
         lived = rehearsal.lived_until
-        result = score(estate.truth, estate.announced, estate.commands, lived, price_gbp=settings.money.correction_gbp, as_read=True)
+        result = score(estate.truth, estate.announced, estate.commands, lived, price_gbp=settings.money.correction_gbp, as_proven=True)
         if ledger is not None:
-            ledger.ended(score_as_json(result), lived)
+            ledger.ended(result.to_json(), lived)
     done = rehearsal.progress
     return {"messages": done.published, "heard": done.heard, "repeated": rehearsal.repeated, "failures": done.failures}, result

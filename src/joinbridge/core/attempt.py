@@ -248,16 +248,16 @@ def answered(attempt: JoinAttempt, code: int, at: datetime) -> JoinAttempt:
     """The device answered. Success is final in every state; a refusal is not the last word on an attempt that was issued twice."""
     if attempt.state in (AttemptState.SUCCEEDED, AttemptState.CONFIRMED_LATE):
         return attempt
-    attempt = replace(attempt, submitted_at=attempt.submitted_at or at)  # it was sent, even if its submission was not seen
+    submitted_at = attempt.submitted_at or at  # it was sent, even if its submission was not seen
     if code == 0:
         late = attempt.lost_at is not None or attempt.state is AttemptState.REJECTED
         state = AttemptState.CONFIRMED_LATE if late else AttemptState.SUCCEEDED
     elif attempt.retries and attempt.state in UNPROVEN:
         # One of two issues of the command was refused, and nothing says which: the other may have been carried out.
-        return replace(attempt, response_code=code, answered_at=at)
+        return replace(attempt, submitted_at=submitted_at, response_code=code, answered_at=at)
     else:
         state = AttemptState.REJECTED
-    return replace(attempt, state=state, response_code=code, answered_at=at, deadlines=())
+    return replace(attempt, state=state, submitted_at=submitted_at, response_code=code, answered_at=at, deadlines=())
 
 
 def lost(attempt: JoinAttempt, trigger: LossTrigger, at: datetime) -> JoinAttempt:

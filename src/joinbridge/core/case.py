@@ -49,6 +49,15 @@ class Contradiction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What spoke against `rule` about `pair` from `since` on was an Unjoin that was read after what it did: no contradiction."""
+
+    rule: str
+    pair: JoinPair
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What follows from one event: the records as they are now, and what is owed.
 
@@ -63,4 +72,5 @@ class Decision:
     devices: tuple[DeviceDescription, ...] = ()
     effects: tuple[Effect, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
     surprises: tuple[str, ...] = ()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 from joinbridge.core.attempt import AttemptState, JoinAttempt
-from joinbridge.core.case import Case, Contradiction, Decision
+from joinbridge.core.case import Case, Contradiction, Decision, Explanation
 from joinbridge.core.correction import inventory_word
 from joinbridge.core.effects import Effect, PublishEvent
-from joinbridge.core.evidence import Evidence
+from joinbridge.core.evidence import Evidence, Polarity, rules_of, window_of
 from joinbridge.core.facts import DeviceDescription, Sighting
 from joinbridge.core.ids import DeviceId, JoinPair
 from joinbridge.core.pair import PairRecord
@@ -18,6 +19,9 @@ from joinbridge.core.policy import Policy
 from joinbridge.core.pursuit import Step
 from joinbridge.core.rules import PairContext
 from joinbridge.core.vocabulary import DeviceType
+
+Key = TypeVar("Key")
+Record = TypeVar("Record")
 
 _TOLD = frozenset(AttemptState) - {
     AttemptState.REQUESTED,
@@ -31,11 +35,10 @@ _TOLD = frozenset(AttemptState) - {
 class Draft:
     """Everything `decide` accumulates. It never changes the case it was made from."""
 
-    def __init__(self, case: Case, policy: Policy, now: datetime, as_of: datetime | None = None) -> None:
+    def __init__(self, case: Case, policy: Policy, now: datetime) -> None:
         self.case = case
         self.policy = policy
         self.now = now
-        self.as_of = as_of or now
         self.attempts = dict(case.attempts)
         self.pairs = dict(case.pairs)
         self.devices = dict(case.devices)
@@ -43,6 +46,7 @@ class Draft:
         self._evidence: dict[JoinPair, tuple[Evidence, ...]] = {}
         self._effects: list[Effect] = []
         self._contradictions: list[Contradiction] = []
+        self._explanations: list[Explanation] = []
         self._surprises: list[str] = []
 
     def type_of(self, device: DeviceId) -> DeviceType | None:
@@ -52,8 +56,10 @@ class Draft:
 
     def on_target(self, target: DeviceId) -> tuple[JoinAttempt, ...]:
         """Return the attempts on `target`, oldest request first."""
-        found = (a for a in self.attempts.values() if a.target == target)
-        return tuple(sorted(found, key=lambda a: (a.requested_at, a.key)))
+        found = [a for a in self.attempts.values() if a.target == target]
+        if len(found) > 1:
+            found.sort(key=lambda a: (a.requested_at, a.key))
+        return tuple(found)
 
     def ledger(self, device: DeviceId) -> tuple[Sighting, ...]:
         """Return what is kept about `device`, including what this decision keeps."""
@@ -70,8 +76,8 @@ class Draft:
         self._kept.append((device, sighting))
         return True
 
-    def put(self, attempt: JoinAttempt) -> None:
-        """Record an attempt; the world is told when it reached a state that matters to others."""
+    def put(self, attempt: JoinAttempt, basis: Sequence[Evidence] = ()) -> None:
+        """Record an attempt; the world is told when it reached a state that matters to others, and on what `basis`."""
         old = self.attempts.get(attempt.key)
         self.attempts[attempt.key] = attempt
         if attempt.state in _TOLD and (old is None or old.state is not attempt.state):
@@ -84,7 +90,8 @@ class Draft:
                     request_id=attempt.request_id,
                     intent=attempt.intent,
                     response_code=attempt.response_code,
-                    as_of=self.as_of,
+                    rules=rules_of(basis),
+                    proven_between=window_of(basis, self.policy.clock_skew),
                 )
             )
 
@@ -144,15 +151,27 @@ class Draft:
         rules: Sequence[str] = () if record is None else sorted({e.rule for e in record.basis if not e.settles})
         self._contradictions.extend(Contradiction(rule=rule, pair=pair, at=self.now, says=says) for rule in rules)
 
+    def explain(self, record: PairRecord) -> None:
+        """Take back what was counted against the inferences of `record` since its dispute arose."""
+        rules = sorted({e.rule for e in record.basis if e.polarity is Polarity.JOINED and not e.settles})
+        self._explanations.extend(Explanation(rule=rule, pair=record.pair, since=record.since) for rule in rules)
+
     def decision(self) -> Decision:
         """Return what changed."""
         return Decision(
-            attempts=tuple(a for key, a in self.attempts.items() if self.case.attempts.get(key) != a),
-            pairs=tuple(p for pair, p in self.pairs.items() if self.case.pairs.get(pair) != p),
+            attempts=_changed(self.case.attempts, self.attempts),
+            pairs=_changed(self.case.pairs, self.pairs),
             kept=tuple(self._kept),
             evidence=tuple(e for found in self._evidence.values() for e in found),
-            devices=tuple(d for device, d in self.devices.items() if self.case.devices.get(device) != d),
+            devices=_changed(self.case.devices, self.devices),
             effects=tuple(self._effects),
             contradictions=tuple(self._contradictions),
+            explanations=tuple(self._explanations),
             surprises=tuple(self._surprises),
         )
+
+
+def _changed(before: Mapping[Key, Record], now: Mapping[Key, Record]) -> tuple[Record, ...]:
+    """Return the records that are new, or not what they were."""
+    # Most are the very same objects, and to compare two of twenty fields is not cheap.
+    return tuple(record for key, record in now.items() if (was := before.get(key)) is not record and was != record)

@@ -67,8 +67,7 @@ class NotifySupplier:
 class PublishEvent:
     """Publish `join.<state>` for whoever listens, decided at `at`.
 
-    `as_of` is the bus time up to which was read about the devices concerned (of a deadline: its decision): what happened later was not
-    known by then.
+    `rules` found what it rests on, which was true at some moment of `proven_between`; a dispute rests on both sides, and has none.
     """
 
     key: str
@@ -79,7 +78,7 @@ class PublishEvent:
     intent: Intent | None = None
     response_code: int | None = None
     rules: tuple[str, ...] = ()
-    as_of: datetime | None = None
+    proven_between: tuple[datetime, datetime] | None = None
 
 
 Effect = UpdateInventory | ReissueJoin | ProbeDeviceLog | NotifySupplier | PublishEvent

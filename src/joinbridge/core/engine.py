@@ -47,10 +47,9 @@ def decide(case: Case, event: Event, *, policy: Policy, now: datetime) -> Decisi
         draft = Draft(case, policy, _within_reach(now))
         _deadline(draft, event)
     else:
-        sighting = replace(event, at=_within_reach(event.at))
-        # What is kept may be newer than a request that came late.
-        read_to = max((kept.at for ledger in case.ledger.values() for kept in ledger), default=sighting.at)
-        draft = Draft(case, policy, _within_reach(now), as_of=max(sighting.at, read_to))
+        at = _within_reach(event.at)
+        sighting = event if at == event.at else replace(event, at=at)
+        draft = Draft(case, policy, _within_reach(now))
         _observe(draft, sighting)
     return draft.decision()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
 from joinbridge.core.ids import BusinessKey, JoinPair, MessageKey, RequestId, WireKey
@@ -100,3 +101,17 @@ class Evidence:
     def reached_inventory(self) -> bool:
         """Whether the DSP acts on it by itself: it was a device's answer, not a person's word and not an inference."""
         return self.settles and not self.by_person
+
+
+def rules_of(basis: Sequence[Evidence]) -> tuple[str, ...]:
+    """Return the names of the rules that found `basis`."""
+    return tuple(sorted({e.rule for e in basis}))
+
+
+def window_of(basis: Sequence[Evidence], clock_skew: timedelta) -> tuple[datetime, datetime] | None:
+    """Return from when to when `basis` speaks, by the bus's clock: what it says was true at some moment between.
+
+    A device's own clock may be slow by `clock_skew`; that it may be fast is in `earliest`. None when there is no basis.
+    """
+    ends = (e.at + clock_skew if e.by_device_clock else e.at for e in basis)
+    return (min(e.earliest for e in basis), max(ends)) if basis else None

@@ -11,7 +11,7 @@ from joinbridge.core.attempt import AttemptState, JoinAttempt
 from joinbridge.core.correction import correction
 from joinbridge.core.draft import Draft
 from joinbridge.core.effects import NoticeKind, PublishEvent, UpdateInventory
-from joinbridge.core.evidence import Evidence, Grade, Polarity
+from joinbridge.core.evidence import Evidence, Grade, Polarity, rules_of, window_of
 from joinbridge.core.order import closes, is_after, may_come_after, may_have_removed, removals, shows_removal, survives
 from joinbridge.core.pair import HELD_JOINED, PairRecord, PairState
 from joinbridge.core.pursuit import notice
@@ -28,7 +28,8 @@ def judge(draft: Draft, record: PairRecord) -> None:
         context = draft.context(record.pair)
         found = collect(draft.ledger(record.pair.target), context)
         evidence = counted(found, record)
-        context = replace(context, removed_by=removals(evidence, context))
+        if removed_by := removals(evidence, context):
+            context = replace(context, removed_by=removed_by)
         verdict = reach(evidence, context, record)
         standing = stand(record, verdict, found, context)
         changed = [] if standing.state is PairState.DISPUTED else _settle(verdict, evidence, context)
@@ -37,10 +38,12 @@ def judge(draft: Draft, record: PairRecord) -> None:
         # What became of an attempt bears on what the evidence means. An attempt settles but a few times, so this ends.
         settled += changed
         for attempt in changed:
-            draft.put(attempt)
+            draft.put(attempt, _grounds(attempt, verdict, context))
     draft.found(record.pair, found)
     if standing.contradicted:
         draft.contradict(record.pair, "; ".join(e.says for e in standing.basis))
+    if standing.explained:
+        draft.explain(record)
     update = correction(record, standing, context)
     if update is not None or (standing.state, standing.basis) != (record.state, record.basis):
         _move(draft, record, standing, update)
@@ -68,7 +71,7 @@ def _settled(attempt: JoinAttempt, verdict: Verdict, evidence: Sequence[Evidence
     if attempt.intent is Intent.UNJOIN:
         return _settled_unjoin(attempt, verdict, context)
     if verdict.joined:
-        if not any(all(is_after(e, attempt, context.policy) for e in proof) for proof in verdict.proofs):
+        if not _grounds(attempt, verdict, context):
             return attempt
         late = attempt.state is AttemptState.DISPROVED and _may_be_late(attempt, evidence, context)
         return attempts.carried_out_late(attempt) if late else attempts.proven(attempt)
@@ -77,6 +80,14 @@ def _settled(attempt: JoinAttempt, verdict: Verdict, evidence: Sequence[Evidence
     if any(may_have_removed(u) and _asked(u) >= _asked(attempt) for u in context.on_pair(Intent.UNJOIN)):
         return attempts.given_up(attempt)  # it may have been there and be gone again: the question is moot
     return attempts.disproved(attempt)
+
+
+def _grounds(attempt: JoinAttempt, verdict: Verdict, context: PairContext) -> tuple[Evidence, ...]:
+    """Return what of the verdict speaks of the attempt: of a Join that was carried out, the best proof from after it."""
+    if attempt.intent is Intent.UNJOIN or not verdict.joined:
+        return verdict.basis
+    proofs = (verdict.basis, *verdict.proofs)
+    return next((proof for proof in proofs if all(is_after(e, attempt, context.policy) for e in proof)), ())
 
 
 def _may_be_late(join: JoinAttempt, evidence: Sequence[Evidence], context: PairContext) -> bool:
@@ -135,8 +146,8 @@ def _event(draft: Draft, record: PairRecord, standing: Standing) -> PublishEvent
         at=draft.now,
         state=standing.state,
         pair=record.pair,
-        rules=tuple(sorted({e.rule for e in standing.basis})),
-        as_of=draft.as_of,
+        rules=rules_of(standing.basis),
+        proven_between=None if standing.state is PairState.DISPUTED else window_of(standing.basis, draft.policy.clock_skew),
     )
 
 

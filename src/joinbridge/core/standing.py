@@ -20,11 +20,15 @@ from joinbridge.core.vocabulary import Intent, JoinCode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The next state and the evidence it rests on; `contradicted` when it goes against what we had recorded."""
+    """The next state and the evidence it rests on.
+
+    `contradicted` when it goes against what we had recorded; `explained` when what went against it before turns out to have had a cause.
+    """
 
     state: PairState
     basis: tuple[Evidence, ...] = ()
     contradicted: bool = False
+    explained: bool = False
 
 
 def stand(record: PairRecord, verdict: Verdict, found: Sequence[Evidence], context: PairContext) -> Standing:
@@ -32,6 +36,11 @@ def stand(record: PairRecord, verdict: Verdict, found: Sequence[Evidence], conte
     if record.state is PairState.DISPUTED and _explained(record, context):
         # What looked like a contradiction was an Unjoin whose messages came later than what they explain.
         record = replace(record, state=PairState.UNKNOWN, disputed_at=None)
+        return replace(_stand(record, verdict, found, context), explained=True)
+    return _stand(record, verdict, found, context)
+
+
+def _stand(record: PairRecord, verdict: Verdict, found: Sequence[Evidence], context: PairContext) -> Standing:
     if verdict.joined:
         return _proven_joined(record, verdict, context)
     if verdict.joined is False:
@@ -108,7 +117,10 @@ def _explained(record: PairRecord, context: PairContext) -> bool:
 
 
 def _settles(record: PairRecord, verdict: Verdict, context: PairContext) -> bool:
-    """Whether a verdict ends a dispute: a person's word, or proof from after it, of a join or unjoin that was asked for after it."""
+    """Whether a verdict ends a dispute: an answer or a person's word from after it, or proof from after it where a Join was sent since.
+
+    An Unjoin since then ends it by its answer alone: what was in dispute may be all that a log shows to be gone.
+    """
     disputed_at, earliest = record.disputed_at, verdict.earliest
     if disputed_at is None or earliest is None or earliest <= disputed_at:
         return False

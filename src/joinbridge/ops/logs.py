@@ -110,6 +110,8 @@ class Logging(Observer):
                 self._pair(case.pairs.get(record.pair), record)
             for each in decision.contradictions:
                 self._log.error("rule_contradicted", rule=each.rule, target=each.pair.target, other=each.pair.other, says=each.says)
+            for one in decision.explanations:
+                self._log.info("contradiction_explained", rule=one.rule, target=one.pair.target, other=one.pair.other)
             for says in decision.surprises:
                 self._log.debug("surprise", says=says)
 
@@ -126,9 +128,9 @@ class Logging(Observer):
         say = self._log.info if outcome in (Correction.CHANGED, Correction.UNCHANGED) else self._log.error
         say("inventory_corrected", target=effect.pair.target, other=effect.pair.other, joined=effect.joined, outcome=outcome)
 
-    def postponed(self, effect: Effect) -> None:
-        """Log what is tried again."""
-        self._log.warning("effect_postponed", effect=type(effect).__name__, key=effect.key)
+    def postponed(self, effect: Effect, error: str) -> None:
+        """Log what is tried again, and why."""
+        self._log.warning("effect_postponed", effect=type(effect).__name__, key=effect.key, says=error)
 
     def failed(self, task: str, error: Exception) -> None:
         """Log a turn that failed."""

@@ -53,9 +53,9 @@ class Harmless(Observer):
         """Tell each."""
         self._each(lambda one: one.carried_out(effects, at))
 
-    def postponed(self, effect: Effect) -> None:
+    def postponed(self, effect: Effect, error: str) -> None:
         """Tell each."""
-        self._each(lambda one: one.postponed(effect))
+        self._each(lambda one: one.postponed(effect, error))
 
     def failed(self, task: str, error: Exception) -> None:
         """Tell each."""

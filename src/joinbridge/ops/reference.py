@@ -1,16 +1,17 @@
-"""The reference that is made from the code: docs/rules.md, transitions.md and settings.md. `make docs` writes them, a test holds them.
+"""The reference that is made from the code: rules.md, transitions.md, settings.md and asyncapi.yaml in docs/.
 
-The transitions are found by running the functions that make them, never written by hand.
+`make docs` writes them, and a test holds them. The transitions are found by running the functions that make them, never written by hand.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from joinbridge.config import Settings
 from joinbridge.core import attempt as attempts
 from joinbridge.core.attempt import AttemptState, JoinAttempt, LossTrigger
 from joinbridge.core.evidence import Evidence, Grade, Polarity
@@ -21,6 +22,7 @@ from joinbridge.core.rules import RECORDED_ONLY, RULES, PairContext
 from joinbridge.core.standing import stand
 from joinbridge.core.verdict import Verdict
 from joinbridge.core.vocabulary import Intent
+from joinbridge.ops.asyncapi import asyncapi_yaml
 from joinbridge.ops.settings_reference import settings_markdown
 
 _NOTE = "<!-- Made from the code by `make docs`. Changes made here are lost. -->"
@@ -88,7 +90,8 @@ def transitions_markdown() -> str:
         "",
         *_table(("from", *(title for title, _ in _HAPPENINGS)), _attempt_rows()),
         "",
-        "`(twice)`: the command was issued more than once, so that a refusal may be the answer to either issue.",
+        "`(twice)`: the command was issued more than once, so that a refusal may be the answer to either issue. `(in time)`: it was never",
+        "given up for lost, although something else may have been proven before it came.",
         "",
         "```mermaid",
         "stateDiagram-v2",
@@ -127,11 +130,14 @@ _HAPPENINGS: Sequence[tuple[str, _Move]] = (
     ("I99", lambda a: attempts.accepted(a, _LATER)),
     ("refused by the DSP", lambda a: attempts.refused(a, "E5")),
     ("answer 0", lambda a: attempts.answered(a, 0, _LATER)),
+    ("answer 0 (in time)", lambda a: attempts.answered(a if a.state in attempts.LOST else replace(a, lost_at=None), 0, _LATER)),
     ("answer, other code", lambda a: attempts.answered(a, 5, _LATER)),
     ("answer, other code (twice)", lambda a: attempts.answered(replace(a, retries=1), 5, _LATER)),
     ("answer lost", lambda a: attempts.lost(a, LossTrigger.DEADLINE, _LATER)),
+    ("answer dropped (8F2C)", lambda a: attempts.lost(a, LossTrigger.DISCARDED, _LATER)),
     ("proven", attempts.proven),
     ("disproved", attempts.disproved),
+    ("proven later", attempts.carried_out_late),
     ("given up", attempts.given_up),
     ("proof no longer stands", attempts.reopened),
 )
@@ -143,18 +149,23 @@ def _attempt_rows() -> Iterator[Sequence[str]]:
         yield (f"`{state}`", *(_to(state, move(before).state) for _, move in _HAPPENINGS))
 
 
-def _arrows() -> Iterator[str]:
+def transitions() -> Mapping[tuple[AttemptState, AttemptState], Sequence[str]]:
+    """Return every change of an attempt's state that one happening can bring about, and which those are."""
+    found: dict[tuple[AttemptState, AttemptState], list[str]] = {}
     for state in AttemptState:
-        seen: dict[AttemptState, list[str]] = {}
         for title, move in _HAPPENINGS:
             after = move(_attempt(state)).state
             if after is not state:
-                seen.setdefault(after, []).append(title)
-        for after, titles in seen.items():
-            yield f"    {state} --> {after}: {', '.join(titles)}"
-    yield "    response_lost --> retried: issued again"
-    yield "    response_lost --> probed: Device Log asked for"
-    yield "    retried --> probed: Device Log asked for"
+                found.setdefault((state, after), []).append(title)
+    found[AttemptState.RESPONSE_LOST, AttemptState.RETRIED] = ["issued again"]
+    found[AttemptState.RESPONSE_LOST, AttemptState.PROBED] = ["Device Log asked for"]
+    found[AttemptState.RETRIED, AttemptState.PROBED] = ["Device Log asked for"]
+    return found
+
+
+def _arrows() -> Iterator[str]:
+    for (before, after), titles in transitions().items():
+        yield f"    {before} --> {after}: {', '.join(titles)}"
 
 
 def _evidence(polarity: Polarity, *, answer: bool, at: datetime) -> Evidence:
@@ -216,7 +227,12 @@ def _table(header: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str
 
 def write(folder: Path) -> None:
     """Write all of them into `folder`."""
-    made = {"rules.md": rules_markdown(), "transitions.md": transitions_markdown(), "settings.md": settings_markdown(_NOTE)}
+    made = {
+        "rules.md": rules_markdown(),
+        "transitions.md": transitions_markdown(),
+        "settings.md": settings_markdown(_NOTE),
+        "asyncapi.yaml": asyncapi_yaml(Settings.model_construct(), _NOTE.strip("<!->").strip()),
+    }
     for name, text in made.items():
         (folder / name).write_text(text, encoding="utf-8")
 

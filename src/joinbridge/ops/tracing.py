@@ -26,7 +26,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import joinbridge
 from joinbridge.core.attempt import AttemptState, JoinAttempt
-from joinbridge.core.effects import Effect, UpdateInventory
+from joinbridge.core.effects import Effect, ProbeDeviceLog, UpdateInventory
 from joinbridge.core.facts import Sighting
 from joinbridge.core.ids import MessageKey, RequestId, message_key
 from joinbridge.errors import ConfigError
@@ -112,6 +112,9 @@ class Tracing(Observer):
                 ours = message_context(event.key)
                 self._span(f"process {event.source}", ours, None, brought, facts, SpanKind.CONSUMER, started_at, committed.at)
                 links = [Link(ours)]
+            if not committed.withheld:
+                # A read of the Device Log serves all that waits at the target: it belongs to no request, and what asked for it leads there.
+                links += [Link(effect_context(effect)) for effect in decided.decision.effects if isinstance(effect, ProbeDeviceLog)]
             for attempt in decided.decision.attempts:
                 before = decided.case.attempts.get(attempt.key)
                 if before is None or before.state is not attempt.state:
@@ -120,7 +123,7 @@ class Tracing(Observer):
     def carried_out(self, effects: Sequence[Effect], at: datetime) -> None:
         """Make a span of each effect that was published or written."""
         for effect in effects:
-            request_id = None if isinstance(effect, UpdateInventory) else effect.request_id
+            request_id = None if isinstance(effect, UpdateInventory | ProbeDeviceLog) else effect.request_id
             parent = None if request_id is None else request_context(request_id)
             kind = SpanKind.CLIENT if isinstance(effect, UpdateInventory) else SpanKind.PRODUCER
             facts = {"messaging.operation.type": "send", "messaging.message.id": effect.key}

@@ -51,6 +51,13 @@ def records_of(case: Case, decision: Decision, now: datetime, *, withheld: bool)
             subject=str(contradiction.pair),
             body={"rule": contradiction.rule, "says": contradiction.says},
         )
+    for explanation in decision.explanations:
+        yield AuditRecord(
+            at=now,
+            kind="rule.explained",
+            subject=str(explanation.pair),
+            body={"rule": explanation.rule, "since": explanation.since.isoformat()},
+        )
     for surprise in decision.surprises:
         yield AuditRecord(at=now, kind="surprise", subject="", body={"says": surprise})
 

@@ -69,6 +69,7 @@ class Intake:
             while unsettled:
                 unsettled[:1] = await self._settle(unsettled[0])
         except Exception:
+            self.is_current = False  # what is handed back says something that nobody has read
             left = [delivery for part in unsettled for delivery in part]
             await self._source.requeue(left)
             self._observer.handed_back(left)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from joinbridge.core.effects import Effect, UpdateInventory
-from joinbridge.errors import InventoryConflictError, InventoryError, TransportError
+from joinbridge.errors import InventoryConflictError, InventoryError, TransportError, UnconfirmedError
 from joinbridge.observing import SILENT, Correction, Observer
-from joinbridge.ports import Clock, Inventory, Outbox, OwedEffect, Publication, Publisher
+from joinbridge.ports import Clock, FailedTry, Inventory, Outbox, OwedEffect, Publication, Publisher
 from joinbridge.wire.effects import Outgoing, outgoing
 
 LEASE = timedelta(minutes=1)  # longer than any publish or inventory update may take
@@ -21,8 +21,6 @@ BATCH_LIMIT = 500
 
 Headers = Callable[[Effect], Mapping[str, str]]
 """Returns what a publication of an effect carries besides its body."""
-
-_ToPublish = tuple[OwedEffect, Publication]
 
 
 def no_headers(_: Effect) -> Mapping[str, str]:
@@ -66,10 +64,7 @@ class Relay:
         if not owed:
             return 0
         # Publications first: an inventory that is away takes its time to say so.
-        done: list[Effect] = []
-        for group in self._groups(owed):
-            done += await self._publish(group)
-        done += await self._correct(owed)
+        done = await self._publish(owed) + await self._correct(owed)
         if done:
             now = self._clock.now()
             await self._outbox.settle([effect.key for effect in done], now)
@@ -79,20 +74,22 @@ class Relay:
     async def _correct(self, owed: Sequence[OwedEffect]) -> list[Effect]:
         """Carry out the updates of the inventory; once it is found to be away the rest is postponed without being tried."""
         done: list[Effect] = []
+        failed: list[tuple[OwedEffect, str]] = []
         away: str | None = None
         for one in owed:
             if not isinstance(one.effect, UpdateInventory):
                 continue
             if away is not None:
-                await self._postpone(one, away)
+                failed.append((one, away))
                 continue
             outcome, error = await self._update(one.effect)
             self._observer.corrected(one.effect, outcome, self._clock.now())
             if error is None:
                 done.append(one.effect)
             else:
-                await self._postpone(one, error)
+                failed.append((one, error))
             away = error if outcome is Correction.FAILED else None
+        await self._postpone(failed)
         return done
 
     async def _update(self, effect: UpdateInventory) -> tuple[Correction, str | None]:
@@ -109,23 +106,33 @@ class Relay:
     async def _set_joined(self, effect: UpdateInventory) -> bool:
         return await self._inventory.set_joined(effect.pair, joined=effect.joined, expected=effect.expected)
 
-    def _groups(self, owed: Sequence[OwedEffect]) -> Iterable[Sequence[_ToPublish]]:
-        """Return what is to be published, in groups that one failure must not take down: a command that nobody takes holds up its like."""
-        groups: defaultdict[str, list[_ToPublish]] = defaultdict(list)
-        for one in owed:
-            if not isinstance(one.effect, UpdateInventory):
-                publication = self._publication(outgoing(one.effect, self._clock.now()), self._headers(one.effect))
-                groups[publication.route if publication.mandatory else ""].append((one, publication))
-        return groups.values()
+    async def _publish(self, owed: Sequence[OwedEffect]) -> list[Effect]:
+        """Publish all that is to be published; what was confirmed is done, whatever becomes of the rest."""
+        now = self._clock.now()
+        publications = {
+            one.effect.key: self._publication(outgoing(one.effect, now), self._headers(one.effect))
+            for one in owed
+            if not isinstance(one.effect, UpdateInventory)
+        }
+        unconfirmed: Mapping[str, str] = dict.fromkeys(publications, "")
 
-    async def _publish(self, group: Sequence[_ToPublish]) -> list[Effect]:
-        try:
-            await self._retrying(TransportError)(self._publisher.publish, [publication for _, publication in group])
-        except TransportError as error:
-            for one, _ in group:
-                await self._postpone(one, str(error))
-            return []
-        return [one.effect for one, _ in group]
+        async def publish_the_unconfirmed() -> None:
+            nonlocal unconfirmed
+            try:
+                await self._publisher.publish([publications[key] for key in unconfirmed])
+            except UnconfirmedError as error:
+                unconfirmed = error.reasons
+                raise
+            except TransportError as error:
+                unconfirmed = dict.fromkeys(unconfirmed, str(error))
+                raise
+            unconfirmed = {}
+
+        if publications:
+            with suppress(TransportError):  # what it says is in `unconfirmed`
+                await self._retrying(TransportError)(publish_the_unconfirmed)
+        await self._postpone([(one, unconfirmed[one.effect.key]) for one in owed if one.effect.key in unconfirmed])
+        return [one.effect for one in owed if one.effect.key in publications.keys() - unconfirmed.keys()]
 
     def _publication(self, message: Outgoing, headers: Mapping[str, str]) -> Publication:
         return Publication(
@@ -139,10 +146,14 @@ class Relay:
             headers=headers,
         )
 
-    async def _postpone(self, owed: OwedEffect, error: str) -> None:
-        wait = min(LAST_POSTPONEMENT, FIRST_POSTPONEMENT * 2 ** min(owed.tries, 10))
-        await self._outbox.postpone(owed.effect.key, self._clock.now() + wait, error)
-        self._observer.postponed(owed.effect)
+    async def _postpone(self, failed: Sequence[tuple[OwedEffect, str]]) -> None:
+        if not failed:
+            return
+        now = self._clock.now()
+        tries = [FailedTry(key=owed.effect.key, until=now + _pause_after(owed.tries), error=error) for owed, error in failed]
+        await self._outbox.postpone(tries)
+        for owed, error in failed:
+            self._observer.postponed(owed.effect, error)
 
     def _retrying(self, error: type[Exception]) -> AsyncRetrying:
         return AsyncRetrying(
@@ -155,3 +166,9 @@ class Relay:
 
     async def _sleep(self, seconds: float) -> None:
         await self._clock.sleep(timedelta(seconds=seconds))
+
+
+def _pause_after(tries: int) -> timedelta:
+    """Return how long an effect waits whose try failed, after `tries` that failed before."""
+    doublings: int = 2 ** min(tries, 10)
+    return min(LAST_POSTPONEMENT, FIRST_POSTPONEMENT * doublings)

@@ -23,6 +23,7 @@ from joinbridge.core.rules import RULES
 from joinbridge.observing import SILENT, Committed, Decided, Observer, Taken
 from joinbridge.ports import AuditRecord, Clock, DeadLetter, Delivery, Store, Unit
 from joinbridge.service.audit import record_of_letter, records_of
+from joinbridge.service.describing import Describing
 from joinbridge.service.reading import Read, read
 from joinbridge.service.watch import Watch
 from joinbridge.service.working_set import WorkingSet
@@ -58,6 +59,7 @@ class Step:
         watch: Watch,
         live: bool,
         observer: Observer = SILENT,
+        describing: Describing | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -67,6 +69,7 @@ class Step:
         self._watch = watch
         self._live = live
         self._observer = observer
+        self._describing = describing
         self._rules_due_at = datetime.min.replace(tzinfo=UTC)
         self.commits = 0
 
@@ -82,11 +85,14 @@ class Step:
         if not pertinent and not dead:
             return Taken(passed_by=passed_by)
         await self._keep_rules_current()
+        # Before the transaction, which must not wait for somebody else's database.
+        described = () if self._describing is None else await self._describing.sightings(fact for r in pertinent for fact in r.facts)
         began = time.monotonic()
         async with self._store.transaction() as unit:
             fresh = await unit.fresh({r.key: r.delivery.at for r in (*pertinent, *dead)})
             new = _firsts(pertinent, fresh)
-            work = await self._decide(unit, [s for r in new for s in r.sightings], dead, _firsts(dead, fresh))
+            sightings = [s for r in new for s in r.sightings]
+            work = await self._decide(unit, [*described, *sightings] if sightings else [], dead, _firsts(dead, fresh))
         self._committed(work, began)
         return Taken(judged=len(new), passed_by=passed_by, duplicates=len(pertinent) - len(new), dead=len(dead))
 
@@ -142,7 +148,7 @@ class Step:
         # Nothing here may fail: what is committed must not be reported as if it were not.
         self.commits += 1
         self._watch.follow(work.working.attempts)
-        if work.working.contradicted:
+        if work.working.shakes_rules:
             self._rules_due_at = self._clock.now()
         self._observer.committed(
             Committed(

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from joinbridge.core.attempt import AttemptKey, JoinAttempt
-from joinbridge.core.case import Case, Contradiction, Decision
+from joinbridge.core.case import Case, Contradiction, Decision, Explanation
 from joinbridge.core.effects import Effect
 from joinbridge.core.evidence import Evidence
 from joinbridge.core.facts import DeviceDescription, Sighting
@@ -35,6 +35,7 @@ class WorkingSet:
         self._evidence: dict[tuple[JoinPair, str, str, RequestId | None], Evidence] = {}
         self._effects: list[Effect] = []
         self._contradictions: list[Contradiction] = []
+        self._explanations: list[Explanation] = []
         self.surprises: list[str] = []
         for attempt in case.attempts.values():
             self._index_attempt(attempt)
@@ -50,14 +51,16 @@ class WorkingSet:
             near |= self._partners.get(device, set())
         attempts: dict[AttemptKey, JoinAttempt] = {}
         pairs: dict[JoinPair, PairRecord] = {}
-        for device in near:
+        # In order: what one decision changes is audited in the order of the case, which must not be that of a set.
+        ordered = sorted(near)
+        for device in ordered:
             attempts.update(self._attempts.get(device, {}))
             pairs.update(self._pairs.get(device, {}))
         return Case(
             attempts=attempts,
             pairs=pairs,
-            ledger={device: tuple(self._ledger[device]) for device in near if device in self._ledger},
-            devices={device: self._devices[device] for device in near if device in self._devices},
+            ledger={device: tuple(self._ledger[device]) for device in ordered if device in self._ledger},
+            devices={device: self._devices[device] for device in ordered if device in self._devices},
         )
 
     def apply(self, decision: Decision) -> None:
@@ -78,6 +81,7 @@ class WorkingSet:
         self._kept.extend(decision.kept)
         self._effects.extend(decision.effects)
         self._contradictions.extend(decision.contradictions)
+        self._explanations.extend(decision.explanations)
         self.surprises.extend(decision.surprises)
 
     @property
@@ -86,9 +90,9 @@ class WorkingSet:
         return self._changed_attempts.values()
 
     @property
-    def contradicted(self) -> bool:
-        """Whether any decision contradicted an earlier inference."""
-        return bool(self._contradictions)
+    def shakes_rules(self) -> bool:
+        """Whether any decision contradicted an earlier inference, or took that back."""
+        return bool(self._contradictions or self._explanations)
 
     def changes(self, *, withheld: bool, audit: Iterable[AuditRecord]) -> Changes:
         """Return all that the batch writes besides its dead letters."""
@@ -101,6 +105,7 @@ class WorkingSet:
             effects=tuple(self._effects),
             withheld=withheld,
             contradictions=tuple(self._contradictions),
+            explanations=tuple(self._explanations),
             audit=tuple(audit),
         )
 

@@ -13,7 +13,7 @@ from joinbridge.errors import DecodeError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announced:
-    """One `join.<state>`: what joinbridge decided, about which pair, when, and up to when it had read.
+    """One `join.<state>`: what joinbridge decided, about which pair, when, and between which moments it was true.
 
     `intent` is None when it speaks of the pair alone.
     """
@@ -25,7 +25,7 @@ class Announced:
     intent: Intent | None = None
     response_code: int | None = None
     rules: tuple[str, ...] = ()
-    as_of: datetime | None = None
+    proven_between: tuple[datetime, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +72,21 @@ def parse_notice(body: bytes) -> Notice:
 def _announced(time: str, data: dict[str, str | int | list[str] | None]) -> Announced:
     """Read the body of an event: the one place that knows its keys."""
     target, other, request_id, intent = (data.get(key) for key in ("target", "other", "request_id", "intent"))
-    code, rules, as_of = data.get("response_code"), data.get("rules"), data.get("as_of")
+    code, rules, proven = data.get("response_code"), data.get("rules"), data.get("proven_between")
     return Announced(
-        at=datetime.fromisoformat(time).astimezone(UTC),
+        at=_moment(time),
         state=str(data["state"]),
         pair=None if target is None or other is None else JoinPair(_device(target), _device(other)),
         request_id=None if request_id is None else parse_request_id(str(request_id)),
         intent=None if intent is None else Intent(str(intent)),
         response_code=code if isinstance(code, int) else None,
         rules=tuple(rules) if isinstance(rules, list) else (),
-        as_of=datetime.fromisoformat(as_of).astimezone(UTC) if isinstance(as_of, str) else None,
+        proven_between=(_moment(proven[0]), _moment(proven[1])) if isinstance(proven, list) else None,
     )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _device(text: object) -> DeviceId:

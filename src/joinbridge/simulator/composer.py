@@ -11,16 +11,8 @@ from random import Random
 from joinbridge.core.ids import Eui64, RequestId, WireKey
 from joinbridge.core.vocabulary import AlertCode, Cra, DeviceType, MessageCode
 from joinbridge.simulator.devices import Command, Device
-from joinbridge.wire.duis.messages import (
-    DccAlert,
-    DccAlertBody,
-    DeviceAlert,
-    DuisRequest,
-    DuisResponse,
-    RequestBody,
-    ResponsePayload,
-    ServiceResponse,
-)
+from joinbridge.wire.duis.messages import DccAlert, DccAlertBody, DeviceAlert, DuisResponse, ResponsePayload, ServiceResponse
+from joinbridge.wire.duis.requests import DuisRequest, RequestBody
 from joinbridge.wire.duis.write import write_duis
 from joinbridge.wire.gbcs import MAC_SIZE, SIGNATURE_SIZE, GbcsMessage, encode_gbcs
 from joinbridge.wire.payloads import Payload, encode_payload

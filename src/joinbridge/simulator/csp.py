@@ -108,7 +108,7 @@ class Csp:
                 return (Leg.RADIO, Leg.WAN, Leg.DSP, Leg.USER)[int(fate.leg_choice * 4)]
             return None
         rates = {
-            Leg.RADIO: faults.answer_lost_radio + faults.lossy_firmware.get(order.device.make.firmware, 0.0),
+            Leg.RADIO: faults.answer_lost_radio + faults.lossy_cells.get((order.home.region, order.device.make.firmware), 0.0),
             Leg.WAN: faults.answer_lost_wan,
             Leg.DSP: faults.answer_lost_dsp,
             Leg.USER: faults.answer_lost_user,

@@ -5,7 +5,8 @@ The same seed and parameters give the same publications, octet by octet, as long
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from joinbridge.core.ids import DeviceId, JoinPair, RequestId
@@ -25,13 +26,13 @@ from joinbridge.simulator.homes import Home, build_home
 from joinbridge.simulator.hubs import Hubs
 from joinbridge.simulator.install import Installer, Steps
 from joinbridge.simulator.inventory_answers import InventoryDesk
-from joinbridge.simulator.later import Later, answer_notice
+from joinbridge.simulator.later import CHANCES, Later, Turn, answer_notice
 from joinbridge.simulator.noise import Noise
 from joinbridge.simulator.tap import Tap
 from joinbridge.simulator.truth import Truth
 from joinbridge.simulator.users import Users
-from joinbridge.wire.duis.messages import DuisRequest, JoinService, ReadDeviceLog
 from joinbridge.wire.duis.parse import parse_duis
+from joinbridge.wire.duis.requests import DuisRequest, JoinService, ReadDeviceLog
 
 _UNJOIN_AGAIN = 0.8  # chance that a Supplier does what the notice of that kind suggests
 _ANSWER_LOST = 0.2
@@ -42,13 +43,17 @@ class Pace:
     """How the life of the estate is spread over virtual time, from its start.
 
     Homes are installed in the first `installing`, in working hours; other things happen to them until `active`; the run ends at
-    `duration`, late enough for every deadline of what happened. `noise_per_home` counts occasions, of one to three messages each.
+    `duration`, late enough for every deadline of what happened. `noise_per_home` counts occasions, of one to three messages each; `turns`
+    says how likely each thing is that may happen to a home later, `checks` how likely a Supplier who is told that a command did not
+    arrive reads the Device Log to see.
     """
 
     installing: timedelta = timedelta(days=3)
     active: timedelta = timedelta(days=6)
     duration: timedelta = timedelta(days=14)
     noise_per_home: int = 8
+    turns: Mapping[Turn, float] = field(default_factory=lambda: CHANCES)
+    checks: float = 0.0
 
 
 class Estate:
@@ -67,7 +72,7 @@ class Estate:
         self.ends_at = start + pace.duration
         self._seed = seed
         self._agenda = Agenda(start)
-        self._build(faults)
+        self._build(faults, pace)
         self._homes_by_device: dict[DeviceId, Home] = {}
         self.homes = [build_home(seed, index, faults, self.truth, start) for index in range(homes)]
         for home in self.homes:
@@ -111,7 +116,7 @@ class Estate:
         """Write the SMI on joinbridge's behalf, at the moment that the estate has reached."""
         self._dsp.set_smi(pair, joined=joined, aided=True)
 
-    def _build(self, faults: Faults) -> None:
+    def _build(self, faults: Faults, pace: Pace) -> None:
         """Make the actors and connect them."""
         agenda, truth = self._agenda, self.truth
         scripts = Scripts(agenda)
@@ -123,8 +128,8 @@ class Estate:
         self._dsp = Dsp(agenda, self._tap, csp, scripts, faults, truth, self.smi)
         self._users = Users(agenda, self._tap, self._dsp, scripts, faults, truth)
         desk = InventoryDesk(agenda, self._tap, self._users)
-        installer = Installer(agenda=agenda, users=self._users, dsp=self._dsp, desk=desk)
-        self._later = Later(installer=installer, hubs=hubs, faults=faults, truth=truth)
+        installer = Installer(agenda=agenda, users=self._users, dsp=self._dsp, desk=desk, checks=pace.checks)
+        self._later = Later(installer=installer, hubs=hubs, faults=faults, truth=truth, chances=pace.turns)
         self._noise = Noise(agenda, self._tap, alerts, self._users)
 
     def _settle(self, home: Home, start: datetime, pace: Pace) -> None:

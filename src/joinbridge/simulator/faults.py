@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Self
 
+from joinbridge.simulator.parties import Region
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
@@ -24,7 +26,7 @@ class Faults:
     answer_lost_wan: float = 0.0  # hub to CSP to DSP
     answer_lost_dsp: float = 0.0  # inside the DSP, before the SMI is updated
     answer_lost_user: float = 0.0  # DSP to User: the SMI is right, the answer is not published
-    lossy_firmware: Mapping[str, float] = field(default_factory=dict)  # added to answer_lost_radio for devices that run it
+    lossy_cells: Mapping[tuple[Region, str], float] = field(default_factory=dict)  # region, firmware: added to answer_lost_radio there
     discard_reported: float = 0.0  # a dual-band hub says by 8F2C that it dropped the message
     discard_told_by_dsp: float = 0.0  # the DSP tells the User of it by DCC Alert
     command_lost: float = 0.0  # a command never reaches its device

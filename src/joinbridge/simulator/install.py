@@ -6,27 +6,24 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from joinbridge.core.vocabulary import DeviceType, Intent, MessageCode
+from joinbridge.core.vocabulary import SRV_READ_DEVICE_LOG, DeviceType, Intent, MessageCode
 from joinbridge.simulator.agenda import Agenda, AwaitReply, Pause, Reply
 from joinbridge.simulator.devices import Device
 from joinbridge.simulator.dsp import SMI_SAYS_NOT_JOINED, Dsp
 from joinbridge.simulator.homes import Home, planned_pairs
 from joinbridge.simulator.inventory_answers import InventoryDesk
 from joinbridge.simulator.users import Asking, Users
-from joinbridge.wire.duis.messages import (
-    CommissionDevice,
-    DeviceStatusChange,
-    UpdateHanDeviceLog,
-    UpdateHanDeviceLogResult,
-    WhitelistDetails,
-)
+from joinbridge.wire.duis.messages import DeviceStatusChange, UpdateHanDeviceLogResult
+from joinbridge.wire.duis.requests import CommissionDevice, ReadDeviceLog, UpdateHanDeviceLog, WhitelistDetails
 from joinbridge.wire.payloads.hub_commands import AddToHub, RemoveFromHub
+from joinbridge.wire.payloads.join import ReadJoinDetails
 
 Steps = Generator[Pause | AwaitReply, Reply | None, None]
 """A part of a script that returns nothing."""
 
 _ECS70, _GCS28 = 0x0062, 0x007F  # GBCS message codes of SRV 8.1.1 on an ESME and a GSME
 _METER_IDENTITY, _HUB_LOG_UPDATED = "N16", "N24"  # docs/domain.md, "DCC Alerts"; the first number is a guess
+_NOT_DELIVERED = frozenset({"E20", "N12"})
 _JOIN_TIME_S = 600
 _ASKED_AGAIN = 0.5  # chance that a Supplier sends an unanswered or failed request again, with a new counter
 _TRIES_MAX = 3
@@ -40,6 +37,7 @@ class Installer:
     users: Users
     dsp: Dsp
     desk: InventoryDesk
+    checks: float = 0.0  # chance that a Supplier who is told that a command did not arrive reads the Device Log
 
     def install(self, home: Home) -> Steps:
         """Admit the devices to the network, commission the meters, and join everything that belongs together."""
@@ -81,12 +79,19 @@ class Installer:
         """Unjoin target→other. A refusal for what the SMI says ends it: nothing that a Supplier can send changes the SMI."""
         yield from self._change(home, Intent.UNJOIN, target, other)
 
+    def read_log(self, home: Home, target: Device) -> Asking:
+        """Have the Device Log of `target` read by its Supplier."""
+        return self.users.ask(home, target, SRV_READ_DEVICE_LOG, MessageCode.CS07, ReadDeviceLog(), ReadJoinDetails())
+
     def _change(self, home: Home, intent: Intent, target: Device, other: Device) -> Steps:
         plan = home.dice.plan
         for _ in range(_TRIES_MAX):
             reply = yield from self.users.change(home, intent, target, other)
             if reply is not None and (reply.outcome == 0 or reply.code == SMI_SAYS_NOT_JOINED):
                 return
+            if self.checks and reply is not None and reply.code in _NOT_DELIVERED and plan.random() < self.checks:
+                yield Pause(seconds=plan.uniform(30, 600))
+                yield from self.read_log(home, target)
             again, wait_s = plan.random() < _ASKED_AGAIN, plan.uniform(30, 1800)
             if not again:
                 return

@@ -12,7 +12,8 @@ from joinbridge.simulator.homes import Home
 from joinbridge.simulator.parties import ACB
 from joinbridge.simulator.tap import Tap
 from joinbridge.simulator.users import Users
-from joinbridge.wire.duis.messages import InventoryDevice, InventoryListing, ReadInventory
+from joinbridge.wire.duis.messages import InventoryDevice, InventoryListing
+from joinbridge.wire.duis.requests import ReadInventory
 
 _READ_INVENTORY = "8.2"
 _WITHOUT_DEVICE = 8  # command variant of a service that the DSP answers itself

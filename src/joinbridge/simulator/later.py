@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from joinbridge.core.ids import JoinPair
-from joinbridge.core.vocabulary import SRV_READ_DEVICE_LOG, DeviceType, Intent, MessageCode
+from joinbridge.core.vocabulary import DeviceType, Intent, MessageCode
 from joinbridge.simulator.agenda import Pause
 from joinbridge.simulator.devices import Device
 from joinbridge.simulator.faults import Faults
@@ -16,19 +17,11 @@ from joinbridge.simulator.homes import Home, fit_device, planned_pairs, retire
 from joinbridge.simulator.hubs import Hubs
 from joinbridge.simulator.install import Installer, Steps
 from joinbridge.simulator.truth import Happening, Truth
-from joinbridge.wire.duis.messages import (
-    DeviceLogRestored,
-    PpmidRemoval,
-    ReadDeviceLog,
-    ReadEventOrSecurityLog,
-    RestoredLog,
-    RestoreGpfDeviceLog,
-    RestoreHanDeviceLog,
-)
+from joinbridge.wire.duis.messages import DeviceLogRestored, PpmidRemoval, RestoredLog
+from joinbridge.wire.duis.requests import ReadEventOrSecurityLog, RestoreGpfDeviceLog, RestoreHanDeviceLog
 from joinbridge.wire.payloads.gpf import RestoreGpfLog
 from joinbridge.wire.payloads.hub import HubEntry
 from joinbridge.wire.payloads.hub_commands import RestoreHubLog
-from joinbridge.wire.payloads.join import ReadJoinDetails
 
 _RESTORED, _PPMID_REMOVED = "N35", "N51"  # guesses: which numbers go with these is not known (docs/domain.md, "DCC Alerts")
 
@@ -46,6 +39,7 @@ class Turn(StrEnum):
     EXCHANGE_TYPE2 = "exchange-type2"
     EXCHANGE_HUB = "exchange-hub"
     READ_INVENTORY = "read-inventory"
+    FORGET = "forget"  # a device loses an entry of its log by itself, and the Supplier reads the log
 
 
 CHANCES: dict[Turn, float] = {
@@ -65,19 +59,20 @@ CHANCES: dict[Turn, float] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Later:
-    """The later life of homes."""
+    """The later life of homes, in which each turn is as likely as `chances` says."""
 
     installer: Installer
     hubs: Hubs
     faults: Faults
     truth: Truth
+    chances: Mapping[Turn, float] = field(default_factory=lambda: CHANCES)
 
     def live(self, home: Home, until: datetime) -> Steps:
         """Let things happen at random times up to `until`."""
         plan = home.dice.plan
         now = self.installer.agenda.now
         span_s = max((until - now).total_seconds(), 0.0)
-        happening = [(plan.uniform(0, span_s), turn) for turn, chance in CHANCES.items() if plan.random() < chance]
+        happening = [(plan.uniform(0, span_s), turn) for turn, chance in self.chances.items() if plan.random() < chance]
         for offset_s, turn in sorted(happening):
             wait_s = offset_s - (self.installer.agenda.now - now).total_seconds()
             yield Pause(seconds=max(wait_s, 0.0))
@@ -97,6 +92,8 @@ class Later:
                 self.installer.desk.read(home)
             case Turn.READ_LOG:
                 yield from self._read_log(home)
+            case Turn.FORGET:
+                yield from self._forget(home)
             case Turn.READ_SECURITY:
                 yield from self._read_security(home)
             case Turn.REPEAT | Turn.REJOIN | Turn.UNJOIN | Turn.UNJOIN_AND_JOIN:
@@ -114,13 +111,25 @@ class Later:
         if turn is not Turn.UNJOIN:
             yield from self.installer.join(home, target, other)
 
+    def _forget(self, home: Home) -> Steps:
+        """Let a device lose an entry of its log that nobody asked it to strike out, and have its Supplier find out."""
+        pairs = [(home.fitted[target], home.fitted[other]) for target, other in planned_pairs(home)]
+        joined = [(target, other) for target, other in pairs if other.device_id in target.log]
+        if not joined:
+            return
+        target, other = home.dice.plan.choice(joined)
+        del target.log[other.device_id]
+        self.truth.forgot(JoinPair(target.device_id, other.device_id), self.installer.agenda.now)
+        if target.device_type is DeviceType.GPF:
+            self.hubs.tell_gpf_log(home, target)
+        yield Pause(seconds=home.dice.pace.uniform(60, 7200))
+        yield from self.installer.read_log(home, target)
+
     def _read_log(self, home: Home) -> Steps:
         pairs = planned_pairs(home)
         if not pairs:
             return
-        device = home.fitted[home.dice.plan.choice(pairs)[0]]
-        code, payload = MessageCode.CS07, ReadJoinDetails()
-        yield from self.installer.users.ask(home, device, SRV_READ_DEVICE_LOG, code, ReadDeviceLog(), payload)
+        yield from self.installer.read_log(home, home.fitted[home.dice.plan.choice(pairs)[0]])
 
     def _read_security(self, home: Home) -> Steps:
         now = self.installer.agenda.now

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from joinbridge.ports import Delivery, Publication, Publisher, Source
-from joinbridge.simulator.estate import Estate
 from joinbridge.simulator.ledger import Ledger
 
 _BATCH = 500
 _AT_ONCE = timedelta(0)
+
+
+class Lives(Protocol):
+    """What can be connected: an `Estate`, or the recording of one."""
+
+    def advance(self, to: datetime) -> list[Publication]:
+        """Let time pass up to and including `to`; return what the bus delivered meanwhile, in the order of delivery."""
+        ...
+
+    def receive(self, route: str, body: bytes, at: datetime) -> None:
+        """Take what joinbridge sent."""
+        ...
 
 
 class EstateLink:
@@ -19,7 +31,7 @@ class EstateLink:
     dropped, as every consumer of an at-least-once bus has to; `repeated` counts it.
     """
 
-    def __init__(self, estate: Estate, publisher: Publisher, commands: Source, ledger: Ledger | None = None) -> None:
+    def __init__(self, estate: Lives, publisher: Publisher, commands: Source, ledger: Ledger | None = None) -> None:
         self._estate = estate
         self._publisher = publisher
         self._commands = commands

@@ -12,7 +12,8 @@ from joinbridge.simulator.devices import Command
 from joinbridge.simulator.homes import Home
 from joinbridge.simulator.tap import Tap
 from joinbridge.simulator.users import Users
-from joinbridge.wire.duis.messages import DuisResponse, GbcsPayload, OtherService, Smets1Response
+from joinbridge.wire.duis.messages import DuisResponse, GbcsPayload, Smets1Response
+from joinbridge.wire.duis.requests import OtherService
 from joinbridge.wire.duis.write import write_duis
 
 _READ_IMPORT = "4.1.1"

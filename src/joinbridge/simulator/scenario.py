@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from joinbridge.simulator.estate import Estate, Pace
 from joinbridge.simulator.faults import Faults
+from joinbridge.simulator.parties import Region
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 """When a scenario begins, unless told otherwise: a Monday."""
@@ -29,8 +30,8 @@ _ALL = (
     Scenario(name="harsh", says="little can be relied on", faults=Faults.harsh()),
     Scenario(
         name="one-firmware-loses",
-        says="the gas meters of one firmware lose two answers in five on the radio; the rest is everyday",
-        faults=replace(Faults.default(), lossy_firmware={"G4000031": 0.4}),
+        says="the gas meters of one firmware lose three answers in ten in CSP North; the rest is everyday",
+        faults=replace(Faults.default(), lossy_cells={(Region.NORTH, "G4000031"): 0.3}),
     ),
 )
 

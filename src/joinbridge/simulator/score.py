@@ -81,14 +81,14 @@ def score(
     until: datetime,
     *,
     price_gbp: int = PRICE_GBP,
-    as_read: bool = False,
+    as_proven: bool = False,
 ) -> Score:
     """Return how joinbridge did up to `until`, at a price of `price_gbp` for each manual correction.
 
-    What it announced is held against the truth of that moment. With `as_read` it is held against the truth of the moment up to which it had
-    read the bus: one that was away for hours cannot know more while it catches up.
+    What it announced is held against the truth of that moment. With `as_proven` it is held against what was true between the moments that
+    it names as proven: one that catches up on hours, or whose exchanges are read at different paces, cannot know what it has not read.
     """
-    told = _Told(truth, announced, as_read=as_read)
+    told = _Told(truth, announced, as_proven=as_proven)
     joins = [each for each in truth.attempts.values() if each.intent is Intent.JOIN]
     unjoins = [each for each in truth.attempts.values() if each.intent is Intent.UNJOIN]
     lost = [each for each in joins if _answer_lost(each)]
@@ -131,7 +131,7 @@ def score(
 class _Told:
     """What joinbridge announced, by attempt and by pair, in the order of its times: announcements may come twice and out of order."""
 
-    def __init__(self, truth: Truth, announced: Iterable[Announced], *, as_read: bool = False) -> None:
+    def __init__(self, truth: Truth, announced: Iterable[Announced], *, as_proven: bool = False) -> None:
         self._truth = truth
         self._by_attempt: dict[RequestId, list[Announced]] = {}
         self._by_pair: dict[JoinPair, list[Announced]] = {}
@@ -143,8 +143,8 @@ class _Told:
             pair = self._pair(each)
             if pair is not None:
                 self._by_pair.setdefault(pair, []).append(each)
-                moment = each.as_of if as_read and each.as_of is not None else each.at
-                if _is_false(truth, pair, each, moment):
+                window = (each.proven_between if as_proven else None) or (each.at, each.at)
+                if _is_false(truth, pair, each, window):
                     self.false.add((pair, each.at))
 
     def about(self, attempt: AttemptTruth) -> list[Announced]:
@@ -203,9 +203,10 @@ def _stories(truth: Truth, told: _Told, missed: Container[RequestId], until: dat
     return tuple(sorted((each for each in stories if each.notable), key=lambda each: (each.asked_at, each.request_id)))
 
 
-def _is_false(truth: Truth, pair: JoinPair, event: Announced, moment: datetime) -> bool:
-    """Return whether an event infers what the truth of `moment` denies: joined, or, of an Unjoin, not joined any more."""
-    return event.state == _INFERRED and truth.joined_at(pair, moment) is (event.intent is Intent.UNJOIN)
+def _is_false(truth: Truth, pair: JoinPair, event: Announced, window: tuple[datetime, datetime]) -> bool:
+    """Return whether an event infers what was never so within `window`: joined, or, of an Unjoin, not joined any more."""
+    wanted = event.intent is not Intent.UNJOIN
+    return event.state == _INFERRED and wanted not in truth.joined_within(pair, *window)
 
 
 def _answer_lost(attempt: AttemptTruth) -> bool:

@@ -75,7 +75,14 @@ class Tap:
         latency, twice, second, slow, how_slow, broken, follows = (bus.random() for _ in range(7))
         self._number += 1
         publication = Publication(
-            key=f"{self._prefix}{self._number}", exchange=exchange, route=route, body=body, content_type=content_type, at=at
+            key=f"{self._prefix}{self._number}",
+            exchange=exchange,
+            route=route,
+            body=body,
+            content_type=content_type,
+            at=at,
+            # What a tap in partitions is divided by: the hub stands for its home, whose messages stay together.
+            headers={"device": home.hub.device_id},
         )
         delivered_at = at + timedelta(seconds=0.02 + 0.2 * latency)
         if slow < faults.queue_delayed and not prompt:
@@ -122,4 +129,5 @@ def _corrupted(publication: Publication) -> Publication:
         body=damaged,
         content_type=publication.content_type,
         at=publication.at,
+        headers=publication.headers,
     )

@@ -6,11 +6,14 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from joinbridge.core.ids import DeviceId, JoinPair, RequestId
 from joinbridge.core.vocabulary import DeviceType, Intent
+
+FORGOTTEN_AFTER = timedelta(days=2)
+"""The network delivers nothing that is older (docs/domain.md, "Where answers get lost")."""
 
 
 class Leg(StrEnum):
@@ -82,6 +85,10 @@ class Timeline:
         """Return what it was at `at`, changes of that very moment included."""
         index = bisect_right(self._times, at)
         return self._values[index - 1] if index else False
+
+    def values_within(self, start: datetime, end: datetime) -> set[bool]:
+        """Return all that it was from `start` to `end`, both included."""
+        return {self.value_at(start), *(value for at, value in self.changes() if start <= at <= end)}
 
     @property
     def last(self) -> bool:
@@ -176,6 +183,7 @@ class Truth:
         self.reports: dict[DeviceId, list[LogReport]] = {}
         self.happened: Counter[Happening] = Counter()
         self.retired: dict[DeviceId, datetime] = {}
+        self.forgotten: set[JoinPair] = set()  # nobody could know until the log was read, if it ever was
         self.corrections: list[Correction] = []
         self.joins: dict[JoinPair, Timeline] = {}
         self.smi: dict[JoinPair, Timeline] = {}
@@ -193,10 +201,20 @@ class Truth:
         if _timeline(self.joins, pair).record(at, joined):
             self.tell({"target": pair.target, "other": pair.other, "joined": joined, "at": at.isoformat()})
 
+    def forgot(self, pair: JoinPair, at: datetime) -> None:
+        """The target lost the other device from its log by itself: nothing on the bus says so until the log is told."""
+        self.forgotten.add(pair)
+        self.set_joined(pair, at, joined=False)
+
     def joined_at(self, pair: JoinPair, at: datetime) -> bool:
         """Return whether the target's log truly authorised the other device, with the right type, at `at`."""
         timeline = self.joins.get(pair)
         return timeline is not None and timeline.value_at(at)
+
+    def joined_within(self, pair: JoinPair, start: datetime, end: datetime) -> set[bool]:
+        """Return all that `joined_at` says from `start` to `end`, both included."""
+        timeline = self.joins.get(pair)
+        return {False} if timeline is None else timeline.values_within(start, end)
 
     def set_smi(self, pair: JoinPair, at: datetime, *, joined: bool, aided: bool) -> None:
         """The SMI was set; `aided` when that would not have happened without joinbridge."""
@@ -226,7 +244,8 @@ class Truth:
         """Return the reports that prove, to whoever watches the bus until `until`, that the Join `attempt` succeeded.
 
         Each was made by the target after it executed the Join, lists the other device with the right type, and was delivered intact. An
-        Unjoin of the pair that was asked for meanwhile takes the force from it, unless it was seen to be refused.
+        Unjoin of the pair that was asked for meanwhile takes the force from it, unless it was seen to be refused; and so does one that was
+        asked for before, if nobody saw an answer, for as long as the network may still deliver it: it may be to come.
         """
         succeeded_at = attempt.succeeded_at
         if attempt.intent is not Intent.JOIN or succeeded_at is None or attempt.tapped_at is None:
@@ -241,18 +260,23 @@ class Truth:
             and report.delivered_at is not None
             and report.delivered_at <= until
             and attempt.tapped_at <= until
-            and not self._unjoin_between(attempt, report)
+            and not self._unjoin_in_the_way(attempt, report)
         ]
 
-    def _unjoin_between(self, attempt: AttemptTruth, report: LogReport) -> bool:
-        delivered_at = report.delivered_at
-        for each in self.by_pair[attempt.pair]:
-            if each.intent is Intent.JOIN or each.asked_at < attempt.asked_at:
+    def _unjoin_in_the_way(self, attempt: AttemptTruth, report: LogReport) -> bool:
+        unjoins = (each for each in self.by_pair[attempt.pair] if each.intent is Intent.UNJOIN)
+        for each in unjoins:
+            if _seen_by(each.refusal_seen_at, report):
                 continue
-            seen = each.refusal_seen_at
-            if each.refused is None or seen is None or delivered_at is None or seen > delivered_at:
+            to_come = report.at <= each.asked_at + FORGOTTEN_AFTER and not _seen_by(each.answered_at, report)
+            if each.asked_at >= attempt.asked_at or to_come:
                 return True
         return False
+
+
+def _seen_by(moment: datetime | None, report: LogReport) -> bool:
+    """Return whether what the bus delivered at `moment` was there when it delivered `report`."""
+    return moment is not None and report.delivered_at is not None and moment <= report.delivered_at
 
 
 def _timeline(timelines: dict[JoinPair, Timeline], pair: JoinPair) -> Timeline:

@@ -17,13 +17,8 @@ from joinbridge.simulator.orders import Order
 from joinbridge.simulator.services import JoinPlan, plan_for
 from joinbridge.simulator.tap import Tap
 from joinbridge.simulator.truth import AttemptTruth, Happening, Truth
-from joinbridge.wire.duis.messages import (
-    JoinService,
-    PreCommand,
-    RequestBody,
-    SignedPreCommand,
-    UnjoinService,
-)
+from joinbridge.wire.duis.messages import PreCommand
+from joinbridge.wire.duis.requests import JoinService, RequestBody, SignedPreCommand, UnjoinService
 from joinbridge.wire.payloads import Payload
 from joinbridge.wire.payloads.join import JoinCommand, UnjoinCommand
 

@@ -51,7 +51,8 @@ async def census(database: Database, now: datetime) -> Census:
 async def prove_writable(database: Database) -> None:
     """Return when the database took a write that changes nothing.
 
-    Raises: StoreError when it cannot be reached, or takes no writes, as a replica or one that is full does.
+    Raises: StoreError when it cannot be reached, or takes no writes, as a replica does. One that is full may take this one, which needs no
+    room; batches that cannot be committed show in how long ago deadlines were looked at.
     """
     nothing = audit_head.update().where(audit_head.c.id < 0).values(sequence=audit_head.c.sequence)
     await database.write(lambda connection: connection.execute(nothing))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 
-from sqlalchemy import JSON, Column, Select, Table, Text, bindparam, cast, column, func, select
+from sqlalchemy import ARRAY, JSON, Column, Select, Table, Text, bindparam, cast, column, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 POSTGRESQL = "postgresql"
@@ -26,7 +25,7 @@ def insert_into(dialect: str, table: Table) -> Upsert:
 def insert_rows(dialect: str, table: Table, *, without: Collection[str] = ()) -> Upsert:
     """Return an INSERT into `table` of all rows at once, which is executed with `rows_for(dialect, ...)`.
 
-    PostgreSQL gets the rows as one JSON parameter and makes them itself: one statement and one round trip, whose text does not depend on
+    PostgreSQL gets each column as one array and makes the rows itself: one statement and one round trip, whose text does not depend on
     how many they are, so that it is prepared once. SQLite has no trips to save: there SQLAlchemy sends the rows as one statement when it
     returns something (up to 1,000 rows each), and in one call of the driver otherwise.
 
@@ -35,24 +34,18 @@ def insert_rows(dialect: str, table: Table, *, without: Collection[str] = ()) ->
     if dialect != POSTGRESQL:
         return sqlite.insert(table)
     columns = [c for c in table.c if c.name not in without and c is not table.autoincrement_column]
-    return postgresql.insert(table).from_select([c.name for c in columns], _recordset(columns))
+    return postgresql.insert(table).from_select([c.name for c in columns], _unnested(columns))
 
 
 def rows_for(dialect: str, rows: Sequence[Row]) -> Row | Sequence[Row]:
-    """Return what a statement of `insert_rows` is executed with to insert `rows`, in their order."""
-    return {"rows": json.dumps(rows, default=_in_json)} if dialect == POSTGRESQL else rows
+    """Return what a statement of `insert_rows` is executed with to insert `rows`, in their order; there is at least one."""
+    return {name: [row[name] for row in rows] for name in rows[0]} if dialect == POSTGRESQL else rows
 
 
-def _recordset(columns: Sequence[Column[object]]) -> Select[*tuple[object, ...]]:
-    given = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON))
-    rows = given.table_valued(*(column(c.name, c.type) for c in columns)).render_derived(with_types=True)
+def _unnested(columns: Sequence[Column[object]]) -> Select[*tuple[object, ...]]:
+    arrays = (bindparam(c.name, type_=ARRAY(c.type)) for c in columns)
+    rows = func.unnest(*arrays).table_valued(*(column(c.name, c.type) for c in columns)).render_derived()
     return select(*(rows.c[c.name] for c in columns))
-
-
-def _in_json(value: object) -> str:
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.isoformat()
-    raise ValueError(f"no column holds {value!r}")
 
 
 def each_of(dialect: str, name: str) -> Select[str]:

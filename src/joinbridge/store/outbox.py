@@ -17,7 +17,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from joinbridge.core.effects import Effect, PublishEvent, UpdateInventory
 from joinbridge.core.ids import RequestId
 from joinbridge.core.pair import PairRecord
-from joinbridge.ports import OwedEffect
+from joinbridge.ports import FailedTry, OwedEffect
 from joinbridge.store import codec
 from joinbridge.store.columns import UtcTime
 from joinbridge.store.database import Database
@@ -87,12 +87,13 @@ class SqlOutbox:
         if keys:
             await self._write(self._settle, {"keys": texts(keys), "now": now})
 
-    async def postpone(self, key: str, until: datetime, error: str) -> None:
-        """Record a failed try; the effect, and later ones of its lane, wait until `until`.
+    async def postpone(self, failures: Sequence[FailedTry]) -> None:
+        """Record failed tries; each effect, and later ones of its lane, wait until then. Keys that are unknown or settled are passed by.
 
         Raises: StoreError when the database cannot be reached.
         """
-        await self._write(self._postpone, {"failed": key, "until": until, "error": error})
+        if failures:
+            await self._write(self._postpone, [{"failed": one.key, "until": one.until, "error": one.error} for one in failures])
 
     async def next_due(self) -> datetime | None:
         """Return from when on the next effect may be leased; None when nothing is owed.
@@ -101,7 +102,7 @@ class SqlOutbox:
         """
         return await self._database.read(lambda connection: connection.execute(_NEXT_DUE).scalar_one())
 
-    async def _write(self, statement: Update, values: Mapping[str, object]) -> None:
+    async def _write(self, statement: Update, values: Mapping[str, object] | Sequence[Mapping[str, object]]) -> None:
         await self._database.write(lambda connection: connection.execute(statement, values))
 
 

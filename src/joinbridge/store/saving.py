@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Executable
 
 from joinbridge.core.attempt import JoinAttempt
-from joinbridge.core.case import Contradiction
+from joinbridge.core.case import Contradiction, Explanation
 from joinbridge.core.evidence import Evidence
 from joinbridge.core.facts import DeviceDescription, Sighting
 from joinbridge.core.ids import DeviceId, MessageKey
@@ -49,6 +49,8 @@ def save_changes(connection: Connection, statements: Statements, changes: Change
     ):
         if rows:
             connection.execute(statement, rows_for(connection.dialect.name, rows))
+    if changes.explanations:
+        connection.execute(statements.discount_contradictions, [_explanation_row(e) for e in changes.explanations])
     if changes.dead_letters:
         connection.execute(statements.save_dead_letters, _dead_letter_rows(changes.dead_letters))
     if changes.audit:
@@ -164,6 +166,15 @@ def evidence_key(evidence: Evidence) -> tuple[str, str, str, str, str]:
 def _device_rows(devices: Sequence[DeviceDescription]) -> list[Row]:
     latest = {description.device: description for description in devices}
     return [{"device": device, "record": codec.encode(latest[device])} for device in sorted(latest)]
+
+
+def _explanation_row(explanation: Explanation) -> Row:
+    return {
+        "of_rule": explanation.rule,
+        "of_target": explanation.pair.target,
+        "of_other": explanation.pair.other,
+        "since": explanation.since,
+    }
 
 
 def _contradiction_row(contradiction: Contradiction) -> Row:

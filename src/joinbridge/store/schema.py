@@ -25,7 +25,23 @@ async def upgrade(database: Database) -> None:
 
     Raises: ConfigError when a newer version made the database; StoreError when it cannot be reached.
     """
-    await database.write(_upgrade)
+    await database.write(upgrade_on)
+
+
+def upgrade_on(connection: Connection) -> None:
+    """Do what `upgrade` does, in the transaction of `connection`.
+
+    Raises: ConfigError when a newer version made the database.
+    """
+    if connection.dialect.name == POSTGRESQL:
+        # Instances that start together take turns. On SQLite the write lock, which comes with the transaction, sees to it.
+        connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
+    revision = _revision(connection)
+    if revision is not None:
+        _require_known(revision)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 async def current_revision(database: Database) -> str | None:
@@ -62,18 +78,6 @@ def upgrade_sql(url: str) -> str:
     config.attributes["url"] = url
     command.upgrade(config, "head", sql=True)
     return script.getvalue()
-
-
-def _upgrade(connection: Connection) -> None:
-    if connection.dialect.name == POSTGRESQL:
-        # Instances that start together take turns. On SQLite the write lock, which comes with the transaction, sees to it.
-        connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
-    revision = _revision(connection)
-    if revision is not None:
-        _require_known(revision)
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
 
 
 def _revision(connection: Connection) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Integer, Select, Table, Text, case, literal_column, select, union, union_all, update
+from sqlalchemy import ColumnElement, Integer, Select, Table, Text, case, delete, literal_column, select, union, union_all, update
 from sqlalchemy import bindparam as parameter
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import Delete, ReturningInsert
 from sqlalchemy.sql.selectable import CompoundSelect
 
 from joinbridge.ports import DeadLetterStatus
@@ -32,10 +32,22 @@ class Statements:
         self.save_devices = _replace(dialect, tables.devices)
         self.owe_effects = _owe_effects(dialect)
         self.count_contradictions = insert_rows(dialect, tables.contradictions)
+        self.discount_contradictions = _discount_contradictions()
         self.save_dead_letters = _add_dead_letter(dialect)
         self.audit_head = select(tables.audit_head.c.sequence, tables.audit_head.c.digest).with_for_update()
         self.append_audit = insert_rows(dialect, tables.audit)
         self.move_audit_head = update(tables.audit_head).values(sequence=parameter("to_sequence"), digest=parameter("to_digest"))
+
+
+def _discount_contradictions() -> Delete:
+    """The audit chain keeps them; what the policy counts are those that nothing explains."""
+    c = tables.contradictions.c
+    return delete(tables.contradictions).where(
+        c.rule == parameter("of_rule", type_=Text),
+        c.target == parameter("of_target", type_=Text),
+        c.other == parameter("of_other", type_=Text),
+        c.at >= parameter("since", type_=UtcTime),
+    )
 
 
 def _involved(dialect: str) -> CompoundSelect[str, str]:

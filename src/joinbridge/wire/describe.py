@@ -9,17 +9,21 @@ from enum import Enum
 from typing import Any
 
 from joinbridge.core.ids import CommandKey
-from joinbridge.core.vocabulary import JOIN_MESSAGE_CODES, UNJOIN_MESSAGE_CODES, JoinCode, MessageCode, UnjoinCode
+from joinbridge.core.vocabulary import JOIN_MESSAGE_CODES, UNJOIN_MESSAGE_CODES, AlertCode, JoinCode, MessageCode, UnjoinCode
 from joinbridge.errors import DecodeError
 from joinbridge.wire.duis import messages as duis
+from joinbridge.wire.duis import requests
 from joinbridge.wire.gbcs import GbcsMessage, decode_gbcs
 from joinbridge.wire.message import Message, in_payload
 from joinbridge.wire.payloads import Payload, decode_payload
 from joinbridge.wire.payloads.join import JoinResponse, UnjoinResponse
+from joinbridge.wire.payloads.logs import LoggedEntry
 from joinbridge.wire.use_cases import use_case_name
 
 _UNSHOWN = ("gbcs", "install_code", "key")
 """The nested message, which is described beside its holder, and key material."""
+
+_HEXADECIMAL = ("alert_code", "message_code")
 
 
 def describe(message: Message) -> dict[str, object]:
@@ -71,12 +75,13 @@ def _meaning(payload: object) -> Mapping[str, object]:
             return {"meaning": JoinCode(code).name.lower()}
         case UnjoinResponse(code=code) if code in set(UnjoinCode):
             return {"meaning": UnjoinCode(code).name.lower()}
-    return {}
+    alert = getattr(payload, "alert_code", None)
+    return {"meaning": AlertCode(alert).name.lower()} if alert in set(AlertCode) else {}
 
 
 def _duis(document: duis.DuisDocument) -> dict[str, object]:
     response = document if isinstance(document, duis.DuisResponse) else None
-    request = document if isinstance(document, duis.DuisRequest) else None
+    request = document if isinstance(document, requests.DuisRequest) else None
     octets = _gbcs_octets(document)
     return {
         "kind": duis.kind_of(document),
@@ -121,7 +126,15 @@ def _attribute(holder: object, name: str) -> object:
 def _fields(value: Any) -> dict[str, object]:
     """Return a dataclass as a mapping with its type's name; what is kept only for re-encoding, or secret, is left out."""
     shown = (one.name for one in fields(value) if one.repr and one.name not in _UNSHOWN)
-    return {"type": type(value).__name__, **{name: _plain(getattr(value, name)) for name in shown}}
+    return {"type": type(value).__name__, **{name: _as_the_field_says(value, name) for name in shown}}
+
+
+def _as_the_field_says(holder: object, name: str) -> object:
+    """Return a field as plain JSON: codes of alerts, events and messages as four hexadecimal digits, since nobody knows 8F12 as 36626."""
+    value = getattr(holder, name)
+    if isinstance(value, int) and (name in _HEXADECIMAL or (name == "code" and isinstance(holder, LoggedEntry))):
+        return f"{value:04X}"
+    return _plain(value)
 
 
 def _plain(value: object) -> object:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from joinbridge.core.effects import NotifySupplier, ProbeDeviceLog, PublishEvent, ReissueJoin
 from joinbridge.core.vocabulary import SRV_JOIN_NON_CRITICAL, SRV_READ_DEVICE_LOG
-from joinbridge.wire.duis.messages import DuisRequest, JoinService, ReadDeviceLog
+from joinbridge.wire.duis.requests import DuisRequest, JoinService, ReadDeviceLog
 from joinbridge.wire.duis.write import write_duis
 
 DUIS_XML = "application/xml"
@@ -83,7 +83,7 @@ def _state(effect: PublishEvent) -> Mapping[str, object]:
         "state": effect.state,
         "response_code": effect.response_code,
         "rules": list(effect.rules),
-        "as_of": None if effect.as_of is None else effect.as_of.isoformat(),
+        "proven_between": None if effect.proven_between is None else [moment.isoformat() for moment in effect.proven_between],
     }
 
 

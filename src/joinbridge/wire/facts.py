@@ -36,6 +36,7 @@ from joinbridge.core.ids import BusinessKey, CommandKey, Eui64, RequestId
 from joinbridge.core.vocabulary import INTENT_OF_SRV, AlertCode, Cra, DeviceType, Intent, JoinRole
 from joinbridge.errors import DecodeError
 from joinbridge.wire.duis import messages as duis
+from joinbridge.wire.duis import requests
 from joinbridge.wire.gbcs import GbcsMessage, decode_gbcs
 from joinbridge.wire.message import Message, in_payload
 from joinbridge.wire.payloads import Payload, decode_payload
@@ -91,32 +92,32 @@ def facts_of(message: Message, reading: Reading) -> tuple[Told, ...]:
     if isinstance(message, GbcsMessage):
         return _of_gbcs(message, reading)
     try:
-        return tuple(_of_request(message, reading) if isinstance(message, duis.DuisRequest) else _of_response(message, reading))
+        return tuple(_of_request(message, reading) if isinstance(message, requests.DuisRequest) else _of_response(message, reading))
     except DecodeError as error:
         raise in_payload(error) from error
 
 
-def _of_request(request: duis.DuisRequest, reading: Reading) -> Iterator[Told]:
+def _of_request(request: requests.DuisRequest, reading: Reading) -> Iterator[Told]:
     srv = request.service_reference_variant
     match request.body:
-        case duis.JoinService(other_device=other) | duis.UnjoinService(other_device=other):
-            intent = Intent.JOIN if isinstance(request.body, duis.JoinService) else Intent.UNJOIN
+        case requests.JoinService(other_device=other) | requests.UnjoinService(other_device=other):
+            intent = Intent.JOIN if isinstance(request.body, requests.JoinService) else Intent.UNJOIN
             yield Told(fact=_requested(request, intent, other))
-        case duis.SignedPreCommand(gbcs=octets) if srv in INTENT_OF_SRV:
+        case requests.SignedPreCommand(gbcs=octets) if srv in INTENT_OF_SRV:
             command = decode_gbcs(octets)
             match decode_payload(command):
                 case join_payloads.JoinCommand() as join:
                     yield Told(fact=_requested(request, Intent.JOIN, join.other, command, join))
                 case join_payloads.UnjoinCommand() as unjoin:
                     yield Told(fact=_requested(request, Intent.UNJOIN, unjoin.other, command))
-        case duis.ReturnLocalCommandResponse(gbcs=octets):
+        case requests.ReturnLocalCommandResponse(gbcs=octets):
             for told in _of_gbcs(decode_gbcs(octets), reading):
                 handed_in = told.authenticity is Authenticity.CHANNEL
                 yield Told(fact=told.fact, authenticity=Authenticity.USER_SUPPLIED) if handed_in else told
 
 
 def _requested(
-    request: duis.DuisRequest,
+    request: requests.DuisRequest,
     intent: Intent,
     other: Eui64,
     command: GbcsMessage | None = None,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from joinbridge.config import Settings
 from joinbridge.observing import SILENT, Observer
-from joinbridge.ports import Clock, Inventory, Publisher, Source
+from joinbridge.ports import Clock, Devices, Housekeeping, Inventory, Outbox, Publisher, Source, Store
+from joinbridge.service.describing import AWAY, Describing
 from joinbridge.service.intake import CURRENT_WITHIN, TRIES_AT_ONCE, Intake
 from joinbridge.service.relay import LEASE, Headers, Relay, no_headers
 from joinbridge.service.runtime import Sidecar
@@ -19,6 +21,19 @@ from joinbridge.store.outbox import SqlOutbox
 from joinbridge.store.retention import SqlHousekeeping
 from joinbridge.store.store import SqlStore
 from joinbridge.wiring.signers import reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a sidecar is put together from: the ports, whatever is behind each. `devices` is asked about the devices of requests."""
+
+    store: Store
+    outbox: Outbox
+    housekeeping: Housekeeping
+    sources: Sequence[Source]
+    publisher: Publisher
+    inventory: Inventory
+    devices: Devices | None = None
 
 
 async def assemble(
@@ -34,31 +49,57 @@ async def assemble(
     tries_at_once: int = TRIES_AT_ONCE,
     observer: Observer = SILENT,
     headers: Headers = no_headers,
+    devices: Devices | None = None,
 ) -> Sidecar:
-    """Return a sidecar on these parts.
+    """Return a sidecar on `database` and what is around it. The rest is as for `put_together`."""
+    parts = Parts(
+        store=SqlStore(database, clock),
+        outbox=SqlOutbox(database),
+        housekeeping=SqlHousekeeping(database),
+        sources=sources,
+        publisher=publisher,
+        inventory=inventory,
+        devices=devices,
+    )
+    return await put_together(
+        settings, parts, clock=clock, live=live, wait=wait, tries_at_once=tries_at_once, observer=observer, headers=headers
+    )
+
+
+async def put_together(
+    settings: Settings,
+    parts: Parts,
+    *,
+    clock: Clock,
+    live: bool,
+    wait: timedelta,
+    tries_at_once: int = TRIES_AT_ONCE,
+    observer: Observer = SILENT,
+    headers: Headers = no_headers,
+) -> Sidecar:
+    """Return a sidecar of `parts`.
 
     `wait` is the longest wait for a batch to fill; `tries_at_once` how often a failed operation is tried before the turn fails.
 
     Raises: ConfigError when a setting names something that is not there; StoreError when the database cannot be reached.
     """
-    store = SqlStore(database, clock)
-    outbox = SqlOutbox(database)
+    # Durations of our own operations are true ones: a clock that runs faster must not make them shorter.
+    speed = settings.rehearsal.speed
     step = Step(
-        store=store,
+        store=parts.store,
         clock=clock,
         policy=settings.policy(),
         reading=reading(settings),
-        watch=Watch(await store.watched()),
+        watch=Watch(await parts.store.watched()),
         live=live,
         observer=observer,
+        describing=None if parts.devices is None else Describing(parts.devices, clock=clock, observer=observer, away=AWAY * speed),
     )
     await step.refresh_rules()
-    # Durations of our own operations are true ones: a clock that runs faster must not make them shorter.
-    speed = settings.rehearsal.speed
     relay = Relay(
-        outbox=outbox,
-        publisher=publisher,
-        inventory=inventory,
+        outbox=parts.outbox,
+        publisher=parts.publisher,
+        inventory=parts.inventory,
         clock=clock,
         exchanges={"commands": settings.bus.commands, "events": settings.bus.events},
         tries_at_once=tries_at_once,
@@ -77,7 +118,16 @@ async def assemble(
             current_within=CURRENT_WITHIN * speed,
             observer=observer,
         )
-        for source in sources
+        for source in parts.sources
     ]
-    upkeep = Upkeep(housekeeping=SqlHousekeeping(database), retention=settings.retention, clock=clock)
-    return Sidecar(intakes=intakes, step=step, relay=relay, store=store, outbox=outbox, clock=clock, upkeep=upkeep, observer=observer)
+    upkeep = Upkeep(housekeeping=parts.housekeeping, retention=settings.retention, clock=clock)
+    return Sidecar(
+        intakes=intakes,
+        step=step,
+        relay=relay,
+        store=parts.store,
+        outbox=parts.outbox,
+        clock=clock,
+        upkeep=upkeep,
+        observer=observer,
+    )

@@ -18,7 +18,7 @@ from joinbridge.config import Settings
 from joinbridge.errors import ConfigError, StoreError, TransportError, TransportLostError
 from joinbridge.inventory.memory import MemoryInventory
 from joinbridge.observing import SILENT
-from joinbridge.ports import Clock, Inventory, Source
+from joinbridge.ports import Clock, Devices, Inventory, Source
 from joinbridge.service.relay import no_headers
 from joinbridge.service.runtime import Sidecar
 from joinbridge.store.database import Database
@@ -26,7 +26,7 @@ from joinbridge.store.opening import open_database
 from joinbridge.store.schema import require_current, upgrade
 from joinbridge.wiring.assembly import assemble
 from joinbridge.wiring.clocks import clock_of
-from joinbridge.wiring.inventories import open_configured_inventory
+from joinbridge.wiring.inventories import open_configured_devices, open_configured_inventory
 from joinbridge.wiring.operations import Operations
 
 MQTT_BATCHES_AHEAD = 3
@@ -83,6 +83,8 @@ async def deployed(settings: Settings, *, migrate: bool = False, operations: Ope
         inventory: Inventory = MemoryInventory()
         if settings.inventory.url is not None:
             inventory = await stack.enter_async_context(open_configured_inventory(settings.inventory))
+        describing = open_configured_devices(settings.inventory)
+        devices: Devices | None = None if describing is None else await stack.enter_async_context(describing)
         bus = await stack.enter_async_context(connect(settings, clock=clock))
         sources: list[Source] = [await stack.enter_async_context(bus.source(queue)) for queue in bus.queues]
         if operations is not None:
@@ -107,6 +109,7 @@ async def deployed(settings: Settings, *, migrate: bool = False, operations: Ope
             wait=settings.batch.wait,
             observer=SILENT if operations is None else operations.observer,
             headers=no_headers if operations is None else operations.headers,
+            devices=devices,
         )
         yield Deployed(sidecar=sidecar, bus=bus, operations=operations)
 

@@ -8,12 +8,12 @@ from joinbridge.bus.amqp.inspection import inspect_broker
 from joinbridge.bus.mqtt.inspection import inspect_mqtt
 from joinbridge.config import Settings
 from joinbridge.core.ids import DeviceId, JoinPair
-from joinbridge.errors import InventoryError, StoreError
+from joinbridge.errors import ConfigError, InventoryError, StoreError
 from joinbridge.findings import Finding, Severity
 from joinbridge.service.clock import SystemClock
 from joinbridge.store.inspection import inspect_database
 from joinbridge.store.opening import open_database
-from joinbridge.wiring.inventories import open_configured_inventory
+from joinbridge.wiring.inventories import open_configured_devices, open_configured_inventory
 
 _PATIENCE = timedelta(seconds=5)
 _NOBODY = DeviceId("00-00-00-00-00-00-00-00")
@@ -29,6 +29,7 @@ async def inspect(settings: Settings) -> list[Finding]:
         *await inspect_mqtt(settings.mqtt, clock),
         *await _database(settings, clock),
         *await _inventory(settings),
+        *await _devices(settings),
     ]
 
 
@@ -51,3 +52,17 @@ async def _inventory(settings: Settings) -> list[Finding]:
     except InventoryError as error:
         return [Finding(Severity.ERROR, "inventory", str(error), "start it, or set [inventory] url, table and columns right")]
     return [Finding(Severity.OK, "inventory", f"table {settings.inventory.table} can be read")]
+
+
+async def _devices(settings: Settings) -> list[Finding]:
+    if settings.inventory.devices_table is None:
+        return []
+    try:
+        configured = open_configured_devices(settings.inventory)
+        if configured is not None:
+            async with configured as devices:
+                await devices.described([_NOBODY])
+    except (ConfigError, InventoryError) as error:
+        fix = "set [inventory] devices_table and its columns right; until then lost answers are counted under unknown devices"
+        return [Finding(Severity.WARNING, "devices", str(error), fix)]
+    return [Finding(Severity.OK, "devices", f"table {settings.inventory.devices_table} can be read")]

@@ -19,7 +19,7 @@ from joinbridge.ops.http.serving import Served, serving
 from joinbridge.ops.logs import Logging
 from joinbridge.ops.metrics import Metrics
 from joinbridge.ops.metrics.measuring import Measuring
-from joinbridge.ops.metrics.transport import Transport, TransportCollector
+from joinbridge.ops.metrics.transport import Durations, Transport, TransportCollector
 from joinbridge.ops.observers import Harmless
 from joinbridge.service.relay import Headers, no_headers
 from joinbridge.store.census import prove_writable
@@ -155,9 +155,12 @@ class Operations:
     def _transport(self) -> Transport:
         gauges: dict[str, dict[str, float]] = {}
         counters: dict[str, dict[str, float]] = {}
+        histograms: dict[str, Durations] = {}
         if self._amqp is not None:
             health = self._amqp.measure()
             gauges, counters = _amqp_gauges(health, len(self._amqp.queues)), _amqp_counters(health)
+            confirmed = health.confirm_delays
+            histograms["publish_confirm_seconds"] = Durations(cumulative=confirmed.cumulative(), total_s=confirmed.total_s)
         if self._mqtt is not None:
             mqtt = self._mqtt.health
             told: dict[str, float] = {"consumers": mqtt.connected, "consumers_expected": 1, "unsettled_messages": self._mqtt.unsettled}
@@ -167,7 +170,7 @@ class Operations:
             lost = {"connection_losses": mqtt.losses, "redeliveries": mqtt.redelivered, "sessions_lost": mqtt.sessions_lost}
             for name, number in {**lost, "acknowledgements_failed": mqtt.late_settlements}.items():
                 counters.setdefault(name, {})["mqtt"] = number
-        return Transport(gauges=gauges, counters=counters)
+        return Transport(gauges=gauges, counters=counters, histograms=histograms)
 
 
 async def _starting() -> str | None:

@@ -54,6 +54,8 @@ def test_it_is_persistent_and_published_now_when_nobody_says_when() -> None:
         (WHOLE, NOW_MS, NOW),  # the broker's own stamp, twice
         (WHOLE.replace(hour=9), NOW_MS, WHOLE.replace(hour=9)),  # the publisher knows better
         (WHOLE, None, WHOLE),
+        (WHOLE, 10**18, WHOLE),  # no moment: a publisher's own header of that name
+        (None, -(10**18), NOW),
     ],
 )
 def test_its_time_is_the_publishers_or_else_the_brokers_as_precisely_as_there_is(
@@ -71,6 +73,7 @@ def test_its_time_is_the_publishers_or_else_the_brokers_as_precisely_as_there_is
         ({}, True, 2),  # a classic queue does not count
         ({"x-delivery-count": 4}, True, 5),
         ({"x-delivery-count": 1, "x-acquired-count": 6}, True, 7),
+        ({"x-delivery-count": -5}, True, 2),  # not the broker's: a classic queue passes on what the publisher wrote
     ],
 )
 def test_its_attempts_are_counted_as_far_as_the_broker_knows(headers: FieldTable, redelivered: bool, attempts: int) -> None:

@@ -28,6 +28,11 @@ async def test_an_error_of_the_driver_says_what_was_being_done(error: Exception)
     assert raised.value.__cause__ is error
 
 
+async def test_the_bare_exception_of_a_channel_that_was_closed_without_a_reason_is_one_of_the_driver() -> None:
+    with pytest.raises(TransportError, match="consuming: the channel is closed"), transport_errors("consuming"):
+        raise Exception  # noqa: TRY002 - this is what it raises
+
+
 async def test_a_timeout_says_so() -> None:
     with pytest.raises(TransportError, match="publishing: no answer in time"), transport_errors("publishing"):
         async with asyncio.timeout(0):

@@ -92,6 +92,14 @@ def test_a_message_with_a_malformed_fact_is_no_dead_letter(broken: str) -> None:
         from_delivery(replace(HELD, headers=headers))
 
 
+def test_a_message_with_a_time_of_no_zone_is_no_dead_letter() -> None:
+    letter = DeadLetter.of(HELD, "poison", 7, first_seen=MOMENT, last_seen=MOMENT)
+    headers = {**to_publication(letter, HELD, "joinbridge.dead").headers, "x-joinbridge-last-seen": "2026-03-01T12:00:00"}
+
+    with pytest.raises(DecodeError, match="no time zone"):
+        from_delivery(replace(HELD, headers=headers))
+
+
 def test_the_same_body_has_the_same_key_and_another_body_another() -> None:
     assert message_key(b"a") == message_key(b"a")
     assert message_key(b"a") != message_key(b"b")

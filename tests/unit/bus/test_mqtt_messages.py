@@ -29,6 +29,15 @@ def test_the_topic_of_an_alert_says_its_region_and_its_route_on_the_exchange() -
     assert (found.source, found.region, found.route, found.tag) == ("csp.alert", "north", "north.8F12", 3)
 
 
+def test_the_topic_for_a_route_is_the_one_that_gives_it() -> None:
+    pattern = alert_topics("{region}/x.y/{code}")
+
+    topic = pattern.topic_of("north.8F12")
+
+    assert topic == "north/x.y/8F12"
+    assert delivery(topic, (pattern,)).route == "north.8F12"
+
+
 def test_the_filter_has_a_wildcard_for_each_placeholder() -> None:
     assert ALERTS.filter == "csp/+/alerts/+"
     assert alert_topics("{region}/x.y/{code}").filter == "+/x.y/+"
@@ -58,7 +67,7 @@ def test_key_and_time_are_properties_and_the_others_are_headers() -> None:
     assert (found.key, found.at, found.headers) == ("k", NOON - timedelta(hours=2, minutes=30), {"traceparent": "00-1-2-01"})
 
 
-@pytest.mark.parametrize("time", ["", "yesterday", "2026-03-01T10:30:00"])
+@pytest.mark.parametrize("time", ["", "yesterday", "2026-03-01T10:30:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_a_time_that_is_no_moment_gives_way_to_the_arrival(time: str) -> None:
     assert delivery(properties=(("time", time),)).at == NOON
 

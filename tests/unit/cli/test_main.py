@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 import joinbridge
 from joinbridge.cli import decode
-from joinbridge.cli.app import app
+from joinbridge.cli.app import COMMANDS as ANNOUNCED
+from joinbridge.cli.app import load
 from joinbridge.cli.output import moment, plain
 from joinbridge.errors import (
     AuditError,
@@ -30,6 +34,7 @@ COMMANDS = (
     ("run",),
     ("doctor",),
     ("simulate",),
+    ("sim",),
     ("dashboards", "build"),
     ("dashboards", "render"),
     ("rules",),
@@ -92,10 +97,25 @@ def test_every_listing_has_json(cli: Cli, command: tuple[str, ...]) -> None:
 
 
 def test_the_commands_are_all_known_here() -> None:
-    groups = {group.name for group in app.registered_groups}
-    commands = {command.name for command in app.registered_commands}
+    assert set(ANNOUNCED) == {command[0] for command in COMMANDS}
 
-    assert groups | commands == {command[0] for command in COMMANDS}
+
+@pytest.mark.parametrize("name", ANNOUNCED)
+def test_a_command_is_announced_by_its_own_words(name: str) -> None:
+    own = load(name).help
+
+    assert own is not None
+    assert own.partition("\n")[0] == ANNOUNCED[name][1]
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["decode", "--help"]], ids=" ".join)
+def test_what_needs_no_service_imports_no_service(arguments: list[str]) -> None:
+    heavy = "{'sqlalchemy', 'aio_pika', 'aiomqtt', 'fastapi'}"
+    program = f"import sys, joinbridge.cli as cli\ntry: cli.main()\nfinally: print({heavy} & set(sys.modules), file=sys.stderr)"
+
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+
+    assert done.stderr == "set()\n"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from joinbridge.core.ids import CommandKey, DeviceId
 from joinbridge.store.outbox import EffectStatus
 from joinbridge.wire.capture import CaptureLine, write_line
-from joinbridge.wiring import open_records
+from joinbridge.wiring.databases import open_records
 from support.captures import line as captured
 from support.cli import Cli, write_capture
 from support.home import CAD, ESME, GPF, PPMID, SUPPLIER, request_id

@@ -14,6 +14,7 @@ from joinbridge.core.facts import Authenticity, Sighting
 from joinbridge.core.ids import COUNTER_MAX, CommandKey, MessageKey
 from joinbridge.core.policy import Policy
 from joinbridge.core.vocabulary import DeviceType
+from support.findings import sent
 from support.home import ACB, ESME, START, SUPPLIER, after, answered, join, milliseconds, transform
 
 POLICY = Policy()
@@ -124,3 +125,8 @@ def test_answers_that_were_lost_in_one_outage_are_not_asked_for_in_one_moment() 
 
     assert len(waits) > 900
     assert max(waits) - min(waits) > POLICY.retry_wait * 0.45
+
+
+def test_the_wait_before_a_re_issue_is_the_same_in_every_version() -> None:
+    # The same history gives the same deadlines, whoever decides it again.
+    assert [POLICY.backoff(sent(counter)).total_seconds() for counter in (1, 5, 8)] == [343.865, 360.839, 239.756]

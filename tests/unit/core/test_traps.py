@@ -9,7 +9,7 @@ import pytest
 
 from joinbridge.core import facts
 from joinbridge.core.attempt import AttemptState, Purpose
-from joinbridge.core.case import Decision
+from joinbridge.core.case import Decision, Explanation
 from joinbridge.core.effects import NoticeKind, NotifySupplier, ProbeDeviceLog, PublishEvent, ReissueJoin, UpdateInventory
 from joinbridge.core.evidence import Mode
 from joinbridge.core.facts import Authenticity
@@ -680,19 +680,22 @@ class TestDisputes:
         assert world.state(pair()) is PairState.DISPUTED
         return world
 
-    def test_an_unjoin_that_comes_later_than_what_it_explains_ends_the_dispute(self) -> None:
+    def test_an_unjoin_that_comes_later_than_what_it_explains_ends_the_dispute_and_takes_the_contradiction_back(self) -> None:
         world = self.disputed()
+        [against] = world.contradictions
 
-        world.see(unjoin(11), at=after(minutes=59))
+        decision = world.see(unjoin(11), at=after(minutes=59))
 
         assert world.state(pair()) is PairState.NOT_JOINED
+        assert decision.explanations == (Explanation(rule=against.rule, pair=pair(), since=against.at),)
 
     def test_an_unjoin_asked_for_after_the_dispute_explains_nothing(self) -> None:
         world = self.disputed()
 
-        world.see(unjoin(11), at=after(hours=2))
+        decision = world.see(unjoin(11), at=after(hours=2))
 
         assert world.state(pair()) is PairState.DISPUTED
+        assert decision.explanations == ()
 
     def test_what_is_disputed_settles_no_attempt(self) -> None:
         world = self.disputed()

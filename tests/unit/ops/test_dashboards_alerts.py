@@ -120,7 +120,14 @@ CASES: Mapping[str, Case] = {
         every="1h",
     ),
     "JoinbridgeUnresolved": grows('joinbridge_attempt_transitions_total{state="unresolved"}', fires="0x10 2x200"),
-    "JoinbridgeContradiction": grows('joinbridge_contradictions_total{rule="r"}', fires="0x30 1x200"),
+    "JoinbridgeContradiction": Case(
+        fires={'joinbridge_contradictions_total{rule="r"}': "0x30 1x200", 'joinbridge_contradictions_explained_total{rule="r"}': "0x230"},
+        quiet={
+            'joinbridge_contradictions_total{rule="r"}': "0x30 1x200",
+            'joinbridge_contradictions_explained_total{rule="r"}': "0x31 1x200",
+        },
+        at="1h",
+    ),
     "JoinbridgeRuleReturnedToShadow": Case(
         fires={'joinbridge_rule_mode{rule="r",mode="live"}': "1x30 0x200", 'joinbridge_rule_mode{rule="r",mode="shadow"}': "0x30 1x200"},
         quiet=_WELL,
@@ -135,6 +142,7 @@ CASES: Mapping[str, Case] = {
         fires={"joinbridge_audit_height": "100x30 90x100"}, quiet={"joinbridge_audit_height": "100x30 110x100"}, at="50m"
     ),
     "JoinbridgeDown": Case(fires={"up": "0x200"}, quiet={'joinbridge_build_info{version="1",mode="live"}': "1x200"}),
+    "JoinbridgeNotReady": stands('joinbridge_ready{instance="a",check="database"}', fires=0, quiet=1),
     "JoinbridgeConnectionDown": stands(_UP, fires=0, quiet=1),
     "JoinbridgeNoConsumers": Case(
         fires={'joinbridge_consumers{broker="amqp",instance="a"}': "3x200", _CONSUMERS: "4x200"},
@@ -157,7 +165,8 @@ CASES: Mapping[str, Case] = {
     "JoinbridgeHandedBack": grows("joinbridge_messages_handed_back_total", fires="0+5x200", quiet="0x30 5x200", at="41m"),
     "JoinbridgeDeadLettersNew": grows('joinbridge_messages_dead_lettered_total{source="csp.alert"}', fires="0x50 1x200"),
     "JoinbridgeDeadLettersOld": stands("joinbridge_dead_letters_oldest_seconds", fires=86_401, quiet=86_399),
-    "JoinbridgeConfirmSlow": stands('joinbridge_oldest_publish_seconds{broker="amqp",instance="a"}', fires=11, quiet=9),
+    "JoinbridgeConfirmSlow": slow("joinbridge_publish_confirm_seconds", "1.0"),
+    "JoinbridgePublicationStuck": stands('joinbridge_oldest_publish_seconds{broker="amqp",instance="a"}', fires=11, quiet=9),
     "JoinbridgeFreshnessBurnsFast": Case(fires=batches("0+9x200", "0+10x200"), quiet=batches("0+95x200", "0+100x200"), at="2h"),
     "JoinbridgeFreshnessBurnsSlowly": Case(
         fires=batches("0+95x100", "0+100x100"), quiet=batches("0+98x100", "0+100x100"), at="7h", every="5m"
@@ -216,7 +225,7 @@ def test_the_alert_on_a_firmware_names_it_and_its_region(tmp_path: Path) -> None
     series = {**devices("0+60x60 3600x60", "0+40x60 2400x60"), **devices(*quiet, "G5"), **devices(*quiet, region="south")}
     one = {"make": "M", "model": "G", "firmware": "G4", "region": "north"}
     annotations = {
-        "summary": "M G with firmware G4 in CSP north loses at least 38.77% of its answers",
+        "summary": "M G with firmware G4 in CSP north loses at least 37.94% of its answers",
         "runbook_url": "docs/runbook.md#joinbridgefirmwarelosesanswers",
     }
     alert = {"exp_labels": {"severity": "warning", **one}, "exp_annotations": annotations}

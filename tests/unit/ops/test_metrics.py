@@ -10,9 +10,10 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from joinbridge.bus.amqp.health import Delays
 from joinbridge.config import Settings
 from joinbridge.core.attempt import AttemptState, Deadline, JoinAttempt, LossTrigger, Purpose
-from joinbridge.core.case import Case, Contradiction, DeadlinePassed, Decision
+from joinbridge.core.case import Case, Contradiction, DeadlinePassed, Decision, Explanation
 from joinbridge.core.effects import UpdateInventory
 from joinbridge.core.evidence import Mode
 from joinbridge.core.facts import DeviceDescription
@@ -20,9 +21,10 @@ from joinbridge.core.ids import JoinPair
 from joinbridge.core.rules import RULES
 from joinbridge.core.vocabulary import DeviceType, Intent
 from joinbridge.observing import Committed, Correction, Decided, Observer
+from joinbridge.ops.health import Check
 from joinbridge.ops.metrics import Metrics
 from joinbridge.ops.metrics.labels import OTHERS, Kind, Regions, TopKinds
-from joinbridge.ops.metrics.transport import COUNTERS, GAUGES, Transport, TransportCollector
+from joinbridge.ops.metrics.transport import COUNTERS, GAUGES, Durations, Transport, TransportCollector
 from joinbridge.ops.observers import Harmless
 from joinbridge.ports import Delivery
 from joinbridge.service.clock import ManualClock
@@ -118,6 +120,16 @@ class TestContradictions:
 
         assert value(metrics, "contradictions_total", rule=rule) == 2
 
+    def test_those_that_were_explained_are_counted_too(self, metrics: Metrics) -> None:
+        rule, pair = RULES[0].name, JoinPair(ESME, PPMID)
+        explained = Explanation(rule=rule, pair=pair, since=START)
+
+        metrics.observer.committed(
+            commit(Decided(event=lost("1").event, case=Case(), decision=Decision(explanations=(explained, explained))))
+        )
+
+        assert value(metrics, "contradictions_explained_total", rule=rule) == 2
+
     def test_a_rule_that_returned_to_shadow_is_seen_to_be_there(self, metrics: Metrics) -> None:
         rule = RULES[0].name
         metrics.observer.rules({rule: Mode.LIVE})
@@ -167,6 +179,29 @@ class TestTransport:
 
         assert value(metrics, "consumers", broker="amqp") == 1
         assert value(metrics, "connection_losses_total", broker="amqp") == 2
+
+    def test_how_long_confirmations_took_is_a_histogram(self, metrics: Metrics) -> None:
+        delays = Delays()
+        for seconds in (0.001, 0.002, 0.4, 60.0):
+            delays.note(seconds)
+        seen = Transport(histograms={"publish_confirm_seconds": Durations(cumulative=delays.cumulative(), total_s=delays.total_s)})
+        metrics.instruments.registry.register(TransportCollector(lambda: seen))
+
+        within = {bound: value(metrics, "publish_confirm_seconds_bucket", le=bound) for bound in ("0.001", "0.0025", "0.5", "10.0", "+Inf")}
+        assert within == {"0.001": 1, "0.0025": 2, "0.5": 3, "10.0": 3, "+Inf": 4}
+        assert value(metrics, "publish_confirm_seconds_count") == 4
+        assert value(metrics, "publish_confirm_seconds_sum") == pytest.approx(60.403)
+
+
+class TestReady:
+    def test_each_check_is_one_or_nought_and_one_that_is_not_made_any_more_is_gone(self, metrics: Metrics) -> None:
+        metrics.ready([Check(name="instance", reason=""), Check(name="database", reason="away")])
+        before = [value(metrics, "ready", check=check) for check in ("instance", "database")]
+
+        metrics.ready([Check(name="instance", reason="ending")])
+
+        assert before == [1, 0]
+        assert [value(metrics, "ready", check=check) for check in ("instance", "database")] == [0, None]
 
 
 class TestHarmless:

@@ -12,9 +12,9 @@ import pytest
 
 from joinbridge.config import Settings
 from joinbridge.errors import ConfigError
-from joinbridge.ops.metrics.transport import COUNTERS, GAUGES
+from joinbridge.ops.metrics.transport import COUNTERS, GAUGES, HISTOGRAMS
 from joinbridge.store.opening import open_database
-from joinbridge.wiring import Operations
+from joinbridge.wiring.operations import Operations
 from support.eventually import eventually
 from support.sidecar import a_site
 
@@ -41,9 +41,10 @@ async def test_without_a_port_nothing_listens() -> None:
 async def test_metrics_of_brokers_that_are_not_there_yet_have_names_and_no_series() -> None:
     text = operations().metrics.text().decode()
 
-    for name in (*GAUGES, *(f"{counter}_total" for counter in COUNTERS)):
+    for name in (*GAUGES, *(f"{counter}_total" for counter in COUNTERS), *HISTOGRAMS):
         assert f"# HELP joinbridge_{name} " in text
         assert f"\njoinbridge_{name}{{" not in text
+        assert f"\njoinbridge_{name}_count" not in text
 
 
 async def test_while_it_runs_the_store_is_counted_and_one_that_was_told_to_end_is_not_ready() -> None:

@@ -14,7 +14,7 @@ from joinbridge.ops.settings_reference import settings_markdown
 DOCS = Path(__file__).parents[3] / "docs"
 
 
-@pytest.mark.parametrize("name", ["rules.md", "transitions.md", "settings.md"])
+@pytest.mark.parametrize("name", ["rules.md", "transitions.md", "settings.md", "asyncapi.yaml"])
 def test_the_reference_is_what_the_code_does(tmp_path: Path, name: str) -> None:
     write(tmp_path)
 

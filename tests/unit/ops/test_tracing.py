@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -16,8 +17,12 @@ from joinbridge.core.ids import message_key
 from joinbridge.errors import ConfigError
 from joinbridge.ops.tracing import SEMANTIC_CONVENTIONS, TRACEPARENT, Tracing, exporting, headers_of, message_context, request_context
 from joinbridge.ports import Publication
-from support.home import CAD, GPF, START, request_id
+from joinbridge.service.clock import ManualClock
+from joinbridge.simulator.scenario import SCENARIOS, build
+from joinbridge.simulator.scenario import START as ESTATE_START
+from support.home import CAD, ESME, GPF, START, request_id
 from support.messages import command_failure, gpf_report, inventory_answer, join_answer, join_request
+from support.observed import run_through
 from support.sidecar import Running, Site, a_site
 
 UPSTREAM = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -157,6 +162,35 @@ async def test_no_message_and_no_secret_is_in_a_span(traced: Traced) -> None:
             "messaging.message.id",
             "messaging.operation.type",
         }
+
+
+async def test_a_probe_is_in_no_request_and_the_step_that_asked_for_it_leads_there(traced: Traced) -> None:
+    await traced.lives(inventory_answer(ESME, CAD), join_request(ESME, CAD, srv="8.7.1"), command_failure(request_id(1, target=ESME)))
+
+    probe = traced.span("carry out ProbeDeviceLog")
+    asking = [span.name for span in traced.spans if probe.context is not None and linked(span, probe.context)]
+    assert probe.parent is None
+    assert asking == ["join probed"]
+
+
+@pytest.mark.slow
+async def test_in_the_traces_of_a_harsh_estate_every_identity_is_one_spans_and_every_link_and_parent_leads_to_a_span(
+    tmp_path: Path,
+) -> None:
+    exporter = InMemorySpanExporter()
+    tracing = Tracing(SimpleSpanProcessor(exporter))
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+
+    await run_through(build(SCENARIOS["harsh"], 7, 40), ManualClock(ESTATE_START), observer=tracing, database_url=url)
+
+    spans = {(span.context.trace_id, span.context.span_id): span for span in exporter.get_finished_spans() if span.context is not None}
+    assert len(spans) == len(exporter.get_finished_spans()) > 1000
+    links = [(span, link) for span in spans.values() for link in span.links]
+    assert [span.name for span, link in links if (link.context.trace_id, link.context.span_id) not in spans] == []
+    assert [span.name for span in spans.values() if span.parent and (span.parent.trace_id, span.parent.span_id) not in spans] == []
+    # Some rest on one message, and some on two that are proof only together.
+    inferred = [span for span in spans.values() if span.name == "join inferred_success"]
+    assert {sum(1 for link in span.links if link.attributes) for span in inferred} == {1, 2}
 
 
 def test_an_exporter_that_is_not_installed_is_named_with_those_that_are() -> None:

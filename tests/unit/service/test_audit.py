@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from joinbridge.core.attempt import AttemptState, LossTrigger
-from joinbridge.core.case import Case, Contradiction, Decision
+from joinbridge.core.case import Case, Contradiction, Decision, Explanation
 from joinbridge.core.evidence import Grade
 from joinbridge.core.pair import PairState
 from joinbridge.ports import AuditRecord
@@ -87,6 +87,16 @@ def test_contradictions_and_surprises() -> None:
     assert (first.kind, first.subject) == ("rule.contradicted", str(pair_of()))
     assert first.body == {"rule": "gpf-log-lists", "says": "newer proof"}
     assert (second.kind, second.subject, second.body) == ("surprise", "", {"says": "who would have thought"})
+
+
+def test_what_explains_a_contradiction_is_told_with_the_moment_from_which_on_it_does() -> None:
+    [record] = told(Decision(explanations=(Explanation(rule="gpf-log-lists", pair=pair_of(), since=NOON),)))
+
+    assert (record.kind, record.subject, record.body) == (
+        "rule.explained",
+        str(pair_of()),
+        {"rule": "gpf-log-lists", "since": NOON.isoformat()},
+    )
 
 
 def test_a_dead_letter_is_told_without_its_body() -> None:

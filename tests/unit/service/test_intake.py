@@ -420,6 +420,27 @@ class TestBeingCurrent:
 
             assert not running.intake.is_current
 
+    async def test_it_is_not_any_more_when_what_it_took_could_not_be_committed(self, site: Site) -> None:
+        away = True
+
+        def save(_: Changes) -> None:
+            if away:
+                raise StoreError("away")
+
+        async with site.sidecar(around=with_store(save)) as running:
+            await running.intake.turn()
+            before = running.intake.is_current
+            await site.send(join_request(ESME, PPMID))
+
+            with pytest.raises(StoreError, match="away"):
+                await waited_out(site, asyncio.create_task(running.intake.turn()))
+
+            assert before
+            assert not running.intake.is_current, "what it took says something that nobody has read"
+            away = False
+            await running.intake.turn()
+            assert running.intake.is_current
+
     async def test_it_is_not_while_nobody_consumes(self, site: Site) -> None:
         class Away:
             """A source whose consumer is gone for the moment."""

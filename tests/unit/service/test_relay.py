@@ -21,8 +21,8 @@ from joinbridge.ports import Changes, Publication
 from joinbridge.service.relay import FIRST_POSTPONEMENT, LAST_POSTPONEMENT, LEASE
 from joinbridge.store.outbox import EffectStatus
 from joinbridge.store.store import SqlStore
-from joinbridge.wire.duis.messages import DuisRequest, JoinService, ReadDeviceLog
 from joinbridge.wire.duis.parse import parse_duis
+from joinbridge.wire.duis.requests import DuisRequest, JoinService, ReadDeviceLog
 from support.eventually import eventually
 from support.home import ACB, CAD, ESME, GPF, PPMID, START, request_id
 from support.schema import needs_duis_schema, schema_errors
@@ -214,7 +214,7 @@ class TestMessages:
                 "state": "disputed",
                 "response_code": None,
                 "rules": ["a", "b"],
-                "as_of": None,
+                "proven_between": None,
             },
         }
 
@@ -306,19 +306,27 @@ class TestFailing:
         for target in ("esme", "gpf"):
             assert [key for key in keys if key.startswith(target)] == [f"{target} {number}" for number in range(4)]
 
-    async def test_a_command_that_nobody_takes_holds_up_only_its_like(self, site: Site) -> None:
+    async def test_a_command_that_nobody_takes_is_tried_again_alone(self, site: Site) -> None:
+        tried: list[list[str]] = []
+
         class NobodyReadsNotices:
             async def publish(self, publications: Sequence[Publication]) -> None:
+                tried.append(sorted(one.key for one in publications))
                 unroutable = [replace(one, exchange="nowhere") if one.route == "notice.supplier" else one for one in publications]
                 await site.recorder.publish(unroutable)
 
         await owe(site, notice(), retry(target=PPMID), event(target=GPF), event("event:2", target=CAD))
 
-        async with site.sidecar(around=lambda parts: replace(parts, publisher=NobodyReadsNotices())) as running:
-            assert await running.relay.turn() == 3
+        async with site.sidecar(around=lambda parts: replace(parts, publisher=NobodyReadsNotices()), tries_at_once=2) as running:
+            turn = asyncio.create_task(running.relay.turn())
+            await eventually(lambda: site.clock.sleeping)
+            await site.clock.advance(by=timedelta(seconds=2))
+            assert await turn == 3
 
-        assert sorted(one.key for one in site.published) == ["event:1", "event:2", "retry:1"]
-        assert (await statuses(site))["notice:1"] is EffectStatus.OWED
+        assert tried == [["event:1", "event:2", "notice:1", "retry:1"], ["notice:1"]]
+        (failed,) = (record for record in await site.records.effects() if record.status is not EffectStatus.DONE)
+        assert (failed.effect.key, failed.status) == ("notice:1", EffectStatus.OWED)
+        assert failed.last_error == "nowhere/notice.supplier: not confirmed"
 
     async def test_an_inventory_that_holds_something_else_is_counted_and_asked_again(self, site: Site) -> None:
         class Contradicting(WatchedInventory):

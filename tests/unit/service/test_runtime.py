@@ -145,7 +145,7 @@ class TestRunning:
         settings = Settings.model_validate({"mode": "live", "deadlines": quick})
         async with kept_going(site, clock=SystemClock(), settings=settings) as (_, stop, task):
             await site.send(inventory_answer(PPMID), join_request(PPMID, ESME), at=SystemClock().now())
-            await eventually(lambda: "join.response_lost" in site.routes(), within=timedelta(seconds=20))
+            await eventually(lambda: "join.response_lost" in site.routes(), within=timedelta(seconds=60))
             await stopped(site, stop, task)
 
     async def test_what_waits_on_the_bus_is_read_before_anything_is_done_about_its_absence(self, site: Site) -> None:
@@ -255,7 +255,7 @@ async def until(site: Site, look: Callable[[], bool]) -> None:
 async def stopped(site: Site, stop: asyncio.Event, task: asyncio.Task[None]) -> None:
     """Tell the sidecar to stop, and let the wait for a batch to fill pass: nobody else turns the clock."""
     stop.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not task.done():
             await site.clock.advance(by=WAIT)
     await task

@@ -33,6 +33,8 @@ from support.messages import (
     inventory_answer,
     join_answer,
     join_request,
+    unjoin_answer,
+    unjoin_request,
 )
 from support.records import device
 from support.sidecar import LIVE, SHADOW, HookedStore, Parts, Running, Site, a_site
@@ -366,6 +368,21 @@ class TestRuleDemotion:
             assert pair.state is PairState.DISPUTED
 
             assert await self.inferred(site, running, 61) is AttemptState.PROBED
+
+    async def test_one_that_is_explained_counts_no_more_in_the_next_batch(self, site: Site) -> None:
+        settings = LIVE.model_copy(update={"evidence": LIVE.evidence.model_copy(update={"contradictions_to_shadow": 1})})
+
+        async with site.sidecar(settings=settings) as running:
+            assert await self.inferred(site, running, 1) is AttemptState.INFERRED_SUCCESS
+            asked_at = site.clock.now()
+            site.clock.jump(asked_at + timedelta(hours=1))
+            await told(site, running, device_log(CommandKey(SUPPLIER, ESME, 50), []))
+            await site.send(unjoin_request(ESME, PPMID, 40), unjoin_answer(ESME, 40), at=asked_at + timedelta(minutes=30))
+            await running.sidecar.settle()
+            (pair,) = await site.records.pairs()
+            assert pair.state is PairState.NOT_JOINED
+
+            assert await self.inferred(site, running, 61) is AttemptState.INFERRED_SUCCESS
 
     async def test_it_is_looked_up_once_an_hour_and_not_for_every_batch(self, site: Site) -> None:
         counting = list[CountingContradictions]()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -30,12 +30,20 @@ def test_what_joinbridge_writes_of_an_attempt_is_read() -> None:
         intent=Intent.JOIN,
         response_code=3,
         rules=("a", "b"),
+        proven_between=(AT - timedelta(hours=1), AT),
     )
 
     read = parse_announced(outgoing(event, AT).body)
 
     assert read == Announced(
-        at=AT, state="inferred_success", pair=PAIR, request_id=REQUEST, intent=Intent.JOIN, response_code=3, rules=("a", "b")
+        at=AT,
+        state="inferred_success",
+        pair=PAIR,
+        request_id=REQUEST,
+        intent=Intent.JOIN,
+        response_code=3,
+        rules=("a", "b"),
+        proven_between=(AT - timedelta(hours=1), AT),
     )
 
 

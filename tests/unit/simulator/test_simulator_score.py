@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -91,6 +92,18 @@ class TestFalseInferences:
         result = scored(truth, said("inferred_success", 10, None), said("inferred_success", 10))
 
         assert result.false_inferences == 1
+
+    @pytest.mark.parametrize(("proven", "false"), [((0, 6), 0), ((2, 3), 0), ((0, 0.5), 1), ((6, 9), 1), (None, 1)])
+    def test_one_that_catches_up_is_judged_by_the_moments_that_it_names_as_proven(self, proven: tuple[int, int] | None, false: int) -> None:
+        truth = Truth()
+        lost_attempt(truth)
+        truth.set_joined(PAIR, after(5), joined=False)
+        told = replace(said("inferred_success", 10), proven_between=None if proven is None else (after(proven[0]), after(proven[1])))
+
+        result = score(truth, [told], CommandCount(), END, as_proven=True)
+
+        assert result.false_inferences == false
+        assert scored(truth, told).false_inferences == 1  # at the pace of the bus, what it names is no excuse
 
     @pytest.mark.parametrize(("code", "false"), [(0, 0), (2, 1)])
     def test_an_inferred_unjoin_is_false_when_the_pair_is_still_joined(self, code: int, false: int) -> None:

@@ -105,6 +105,21 @@ def test_an_unjoin_that_was_seen_to_be_refused_does_not(seen: int | None, proven
     assert bool(truth.proofs(join, END)) is proven
 
 
+@pytest.mark.parametrize(
+    ("answered", "read", "proven"),
+    [(None, 5, False), (4, 5, True), (9, 5, False), (None, 2 * 24 * 60 + 1, True)],
+    ids=["no answer", "an answer before", "an answer after", "no answer for two days"],
+)
+def test_an_unjoin_from_before_may_be_to_come_until_it_is_answered_or_forgotten(answered: int | None, read: int, proven: bool) -> None:
+    before = attempt(1, 0, Intent.UNJOIN)
+    before.answered_at = None if answered is None else after(answered)
+    truth = ledger(before, join := attempt(2, 1))
+
+    truth.reported(report(read))
+
+    assert bool(truth.proofs(join, END)) is proven
+
+
 def test_a_join_that_nobody_saw_asked_for_cannot_be_proven() -> None:
     join = attempt(1, 0)
     join.tapped_at = None

@@ -23,8 +23,22 @@ async def test_the_migrations_make_the_tables_that_the_code_uses() -> None:
     def differences(connection: Connection) -> object:
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
-    async with one_instance() as instance:
-        assert await instance.database.read(differences) == []
+    async with open_database("sqlite://") as database:
+        await schema.upgrade(database)
+        assert await database.read(differences) == []
+
+
+async def test_the_tables_of_other_tests_are_those_of_the_migrations() -> None:
+    def everything(connection: Connection) -> object:
+        names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")).scalars().all()
+        made = connection.execute(text("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")).all()
+        spaced = [(*known, " ".join((sql or "").split())) for *known, sql in made]
+        return spaced, [connection.execute(text(f'SELECT * FROM "{name}"')).all() for name in names]  # noqa: S608 - our own names
+
+    async with open_database("sqlite://") as migrated, one_instance() as instance:
+        await schema.upgrade(migrated)
+
+        assert await instance.database.read(everything) == await migrated.read(everything)
 
 
 async def test_upgrading_again_changes_nothing() -> None:

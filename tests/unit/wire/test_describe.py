@@ -11,15 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from joinbridge.core.facts import LogKind
 from joinbridge.core.ids import RequestId
 from joinbridge.core.vocabulary import Cra, JoinCode, MessageCode, UnjoinCode
 from joinbridge.errors import DecodeError
 from joinbridge.wire.describe import describe
 from joinbridge.wire.duis import messages as duis
+from joinbridge.wire.duis import requests
 from joinbridge.wire.gbcs import MAC_SIZE, GbcsMessage, decode_gbcs, encode_gbcs
-from joinbridge.wire.payloads import encode_payload
+from joinbridge.wire.payloads import Payload, encode_payload
+from joinbridge.wire.payloads.alerts import GenericAlert, UnsupportedCommand
 from joinbridge.wire.payloads.hub_commands import AddToHub
 from joinbridge.wire.payloads.join import JoinCommand, JoinResponse, UnjoinResponse
+from joinbridge.wire.payloads.logs import EventLog, LoggedEntry, LogLayout
 from support import strategies_duis, strategies_gbcs
 from support.home import ACB, CHF, ESME, PPMID, START, SUPPLIER
 from support.messages import answer, gpf_report
@@ -38,6 +42,20 @@ COMMAND = GbcsMessage(
     supplementary_counter=1001,
     mac=bytes(MAC_SIZE),
 )
+
+
+def alerting(code: int, payload: Payload) -> GbcsMessage:
+    """Return an alert of the ESME with that payload."""
+    return replace(
+        COMMAND,
+        cra=Cra.ALERT,
+        originator=ESME,
+        recipient=SUPPLIER,
+        message_code=code,
+        content=encode_payload(payload),
+        supplementary_party=None,
+        supplementary_counter=None,
+    )
 
 
 def as_json(described: Mapping[str, object]) -> Mapping[str, Any]:
@@ -104,6 +122,27 @@ class TestGbcs:
 
         assert described["payload"] == {"type": type(payload).__name__, "code": 99}
 
+    def test_codes_are_written_as_the_field_says_them(self) -> None:
+        refused = UnsupportedCommand(alert_code=0x8F85, at=None, message_code=0x000D, counter=1001)
+        logged = EventLog(
+            kind=LogKind.SECURITY,
+            layout=LogLayout.DLMS_SHORT,
+            entries=(LoggedEntry(at=START, code=0x8F49), LoggedEntry(at=START, code=0x0007)),
+        )
+
+        alert = as_json(describe(alerting(MessageCode.ECS100, refused)))["payload"]
+        entries = as_json(describe(answer(REQUEST, MessageCode.ECS35B, logged)))["payload"]["entries"]
+
+        assert (alert["alert_code"], alert["message_code"]) == ("8F85", "000D")
+        assert (alert["counter"], alert["meaning"]) == (1001, "command_not_supported")
+        assert [entry["code"] for entry in entries] == ["8F49", "0007"]
+
+    def test_an_alert_that_no_evidence_reads_has_a_code_and_no_meaning(self) -> None:
+        payload = as_json(describe(alerting(MessageCode.GCA, GenericAlert(alert_code=0x8F20, at=START))))["payload"]
+
+        assert payload["alert_code"] == "8F20"
+        assert "meaning" not in payload
+
     @pytest.mark.parametrize(
         "code", [MessageCode.CS03A1, MessageCode.CS04B, MessageCode.CS07, MessageCode.GCS59], ids=lambda code: code.name
     )
@@ -121,12 +160,12 @@ class TestGbcs:
 
 class TestDuis:
     def test_a_request_with_all_its_fields(self) -> None:
-        document = duis.DuisRequest(
+        document = requests.DuisRequest(
             request_id=REQUEST,
             command_variant=1,
             service_reference="8.7",
             service_reference_variant="8.7.2",
-            body=duis.JoinService(other_device=PPMID, critical=False),
+            body=requests.JoinService(other_device=PPMID, critical=False),
         )
 
         assert as_json(describe(document)) == {
@@ -210,13 +249,13 @@ class TestSecrets:
         assert SECRET.hex().upper() not in json.dumps(described).upper()
 
     def test_an_install_code_is_not_shown(self) -> None:
-        whitelist = duis.WhitelistDetails(join_time_period_s=600, install_code=SECRET)
-        document = duis.DuisRequest(
+        whitelist = requests.WhitelistDetails(join_time_period_s=600, install_code=SECRET)
+        document = requests.DuisRequest(
             request_id=REQUEST,
             command_variant=1,
             service_reference="8.11",
             service_reference_variant="8.11",
-            body=duis.UpdateHanDeviceLog(device=PPMID, add=True, whitelist=whitelist),
+            body=requests.UpdateHanDeviceLog(device=PPMID, add=True, whitelist=whitelist),
         )
 
         described = as_json(describe(document))

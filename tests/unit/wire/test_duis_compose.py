@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from joinbridge.wire.duis.compose import CV_SEND_SIGNED, request_for
-from joinbridge.wire.duis.messages import (
+from joinbridge.wire.duis.parse import parse_duis
+from joinbridge.wire.duis.requests import (
     CommissionDevice,
     DecommissionDevice,
     JoinService,
@@ -23,7 +24,6 @@ from joinbridge.wire.duis.messages import (
     UnjoinService,
     UpdateHanDeviceLog,
 )
-from joinbridge.wire.duis.parse import parse_duis
 from joinbridge.wire.duis.write import write_duis
 from support.duis_xml import METER, REQUEST_ID, device_id
 from support.schema import needs_duis_schema, schema_errors

@@ -9,8 +9,8 @@ import pytest
 
 from joinbridge.errors import DecodeError
 from joinbridge.wire.duis.document import MAX_DOCUMENT_BYTES
-from joinbridge.wire.duis.messages import DuisRequest, JoinService, OtherService
 from joinbridge.wire.duis.parse import parse_duis
+from joinbridge.wire.duis.requests import DuisRequest, JoinService, OtherService
 from support.duis_xml import DISPLAY, JOIN_SERVICE, METER, REQUEST_ID, request_xml
 
 JOIN = request_xml(JOIN_SERVICE)

@@ -10,7 +10,6 @@ from joinbridge.core.ids import RequestId
 from joinbridge.wire.duis.messages import (
     DccAlert,
     DeviceAlert,
-    DuisRequest,
     DuisResponse,
     GbcsPayload,
     InventoryListing,
@@ -18,14 +17,13 @@ from joinbridge.wire.duis.messages import (
     LocalCommand,
     OtherDccAlert,
     PreCommand,
-    ReadDeviceLog,
-    ReadInventory,
     ResponseBody,
     ResponsePayload,
     ServiceResponse,
     Smets1Response,
     kind_of,
 )
+from joinbridge.wire.duis.requests import DuisRequest, ReadDeviceLog, ReadInventory
 from support.duis_xml import METER, REQUEST_ID, RESPONSE_ID, device_id
 
 

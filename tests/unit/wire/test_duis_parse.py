@@ -9,13 +9,11 @@ import pytest
 from joinbridge.errors import DecodeError
 from joinbridge.wire.duis.messages import (
     DeviceAlert,
-    DuisRequest,
     DuisResponse,
     FutureDatedAlert,
     GbcsPayload,
     InventoryDevice,
     InventoryListing,
-    JoinService,
     LocalCommand,
     OtherPayload,
     PreCommand,
@@ -24,6 +22,7 @@ from joinbridge.wire.duis.messages import (
     Smets1Response,
 )
 from joinbridge.wire.duis.parse import parse_duis
+from joinbridge.wire.duis.requests import DuisRequest, JoinService
 from support.duis_xml import (
     DISPLAY,
     HUB,

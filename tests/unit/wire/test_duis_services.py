@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from joinbridge.errors import DecodeError
-from joinbridge.wire.duis.messages import (
+from joinbridge.wire.duis.parse import parse_duis
+from joinbridge.wire.duis.requests import (
     CommissionDevice,
     DecommissionDevice,
     DuisRequest,
@@ -25,7 +26,6 @@ from joinbridge.wire.duis.messages import (
     UpdateHanDeviceLog,
     WhitelistDetails,
 )
-from joinbridge.wire.duis.parse import parse_duis
 from support.duis_xml import DISPLAY, HUB, METER, REQUEST_ID, device_id, request_xml
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)

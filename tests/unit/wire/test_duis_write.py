@@ -11,10 +11,8 @@ from joinbridge.wire.duis.compose import request_for
 from joinbridge.wire.duis.messages import (
     AssociatedDevice,
     CommandFailure,
-    CommissionDevice,
     DccAlert,
     DccAlertBody,
-    DecommissionDevice,
     DeviceAlert,
     DeviceLogRestored,
     DeviceStatusChange,
@@ -25,30 +23,34 @@ from joinbridge.wire.duis.messages import (
     GbcsPayload,
     InventoryDevice,
     InventoryListing,
-    JoinService,
     LocalCommand,
     OtherDccAlert,
     OtherPayload,
-    OtherService,
     PpmidRemoval,
     PreCommand,
+    ResponsePayload,
+    ServiceResponse,
+    Smets1Response,
+    UpdateHanDeviceLogResult,
+)
+from joinbridge.wire.duis.parse import parse_duis
+from joinbridge.wire.duis.requests import (
+    CommissionDevice,
+    DecommissionDevice,
+    JoinService,
+    OtherService,
     ReadDeviceLog,
     ReadEventOrSecurityLog,
     ReadInventory,
     RequestBody,
-    ResponsePayload,
     RestoreGpfDeviceLog,
     RestoreHanDeviceLog,
     ReturnLocalCommandResponse,
-    ServiceResponse,
     SignedPreCommand,
-    Smets1Response,
     UnjoinService,
     UpdateHanDeviceLog,
-    UpdateHanDeviceLogResult,
     WhitelistDetails,
 )
-from joinbridge.wire.duis.parse import parse_duis
 from joinbridge.wire.duis.write import write_duis
 from support.duis_xml import DISPLAY, JOIN_SERVICE, METER, REQUEST_ID, RESPONSE_ID, answer_xml, device_id, request_xml
 from support.schema import needs_duis_schema, schema_errors

@@ -12,8 +12,8 @@ from joinbridge.core.effects import NoticeKind, NotifySupplier, ProbeDeviceLog, 
 from joinbridge.core.ids import JoinPair
 from joinbridge.core.pair import PairState
 from joinbridge.core.vocabulary import Intent
-from joinbridge.wire.duis.messages import DuisRequest, JoinService, ReadDeviceLog
 from joinbridge.wire.duis.parse import parse_duis
+from joinbridge.wire.duis.requests import DuisRequest, JoinService, ReadDeviceLog
 from joinbridge.wire.effects import CLOUD_EVENT, DUIS_XML, outgoing
 from support.home import CAD, ESME, GPF, START, request_id
 from support.schema import needs_duis_schema, schema_errors
@@ -90,7 +90,7 @@ def test_an_event_of_an_attempt_says_all_that_is_known() -> None:
         intent=Intent.JOIN,
         response_code=3,
         rules=("repeat-refused",),
-        as_of=LATER,
+        proven_between=(START, LATER),
     )
 
     told = json.loads(outgoing(event, LATER).body)
@@ -105,7 +105,7 @@ def test_an_event_of_an_attempt_says_all_that_is_known() -> None:
         "state": "rejected",
         "response_code": 3,
         "rules": ["repeat-refused"],
-        "as_of": LATER.isoformat(),
+        "proven_between": [START.isoformat(), LATER.isoformat()],
     }
 
 

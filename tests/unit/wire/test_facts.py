@@ -26,6 +26,7 @@ from joinbridge.core.vocabulary import (
 )
 from joinbridge.errors import DecodeError
 from joinbridge.wire.duis import messages as duis
+from joinbridge.wire.duis import requests
 from joinbridge.wire.facts import Reading, Told, device_type, facts_of
 from joinbridge.wire.gbcs import MAC_SIZE, SIGNATURE_SIZE, GbcsMessage, encode_gbcs, signed_bytes
 from joinbridge.wire.message import Message
@@ -84,8 +85,10 @@ def gbcs(
     )
 
 
-def request(srv: str, body: duis.RequestBody, *, variant: int = 1, key: RequestId = REQUEST) -> duis.DuisRequest:
-    return duis.DuisRequest(request_id=key, command_variant=variant, service_reference=srv[:3], service_reference_variant=srv, body=body)
+def request(srv: str, body: requests.RequestBody, *, variant: int = 1, key: RequestId = REQUEST) -> requests.DuisRequest:
+    return requests.DuisRequest(
+        request_id=key, command_variant=variant, service_reference=srv[:3], service_reference_variant=srv, body=body
+    )
 
 
 def response(body: duis.ResponseBody, *, code: str = "I0", key: RequestId | None = REQUEST, asynchronous: bool = True) -> duis.DuisResponse:
@@ -114,13 +117,13 @@ class TestRequests:
     @pytest.mark.parametrize(
         ("srv", "body", "intent"),
         [
-            ("8.7.1", duis.JoinService(other_device=PPMID, critical=True), Intent.JOIN),
-            ("8.7.2", duis.JoinService(other_device=PPMID, critical=False), Intent.JOIN),
-            ("8.8.1", duis.UnjoinService(other_device=PPMID, critical=True), Intent.UNJOIN),
-            ("8.8.2", duis.UnjoinService(other_device=PPMID, critical=False), Intent.UNJOIN),
+            ("8.7.1", requests.JoinService(other_device=PPMID, critical=True), Intent.JOIN),
+            ("8.7.2", requests.JoinService(other_device=PPMID, critical=False), Intent.JOIN),
+            ("8.8.1", requests.UnjoinService(other_device=PPMID, critical=True), Intent.UNJOIN),
+            ("8.8.2", requests.UnjoinService(other_device=PPMID, critical=False), Intent.UNJOIN),
         ],
     )
-    def test_a_join_or_unjoin_is_requested(self, srv: str, body: duis.RequestBody, intent: Intent) -> None:
+    def test_a_join_or_unjoin_is_requested(self, srv: str, body: requests.RequestBody, intent: Intent) -> None:
         assert said(request(srv, body)) == [
             facts.JoinRequested(request_id=REQUEST, intent=intent, srv=srv, other=PPMID, submitted=True, local_only=False)
         ]
@@ -130,7 +133,7 @@ class TestRequests:
         [(1, True, False), (2, True, True), (3, True, False), (4, False, False), (5, True, False), (6, True, True), (7, True, False)],
     )
     def test_the_command_variant_tells_whether_it_is_sent_and_how(self, variant: int, submitted: bool, local_only: bool) -> None:
-        (fact,) = said(request("8.7.1", duis.JoinService(other_device=PPMID, critical=True), variant=variant))
+        (fact,) = said(request("8.7.1", requests.JoinService(other_device=PPMID, critical=True), variant=variant))
 
         assert isinstance(fact, facts.JoinRequested)
         assert (fact.submitted, fact.local_only) == (submitted, local_only)
@@ -139,7 +142,7 @@ class TestRequests:
     def test_a_signed_join_command_tells_what_the_device_is_told(self, code: int) -> None:
         command = gbcs(Cra.COMMAND, code, JOIN, signature=bytes(SIGNATURE_SIZE), mac=None)
 
-        assert said(request("8.7.1", duis.SignedPreCommand(gbcs=encode_gbcs(command)), variant=5)) == [
+        assert said(request("8.7.1", requests.SignedPreCommand(gbcs=encode_gbcs(command)), variant=5)) == [
             facts.JoinRequested(
                 request_id=REQUEST,
                 intent=Intent.JOIN,
@@ -155,14 +158,14 @@ class TestRequests:
     def test_a_signed_unjoin_command_too(self, code: int) -> None:
         command = gbcs(Cra.COMMAND, code, UnjoinCommand(other=PPMID), signature=bytes(SIGNATURE_SIZE), mac=None)
 
-        assert said(request("8.8.1", duis.SignedPreCommand(gbcs=encode_gbcs(command)), variant=5)) == [
+        assert said(request("8.8.1", requests.SignedPreCommand(gbcs=encode_gbcs(command)), variant=5)) == [
             facts.JoinRequested(request_id=REQUEST, intent=Intent.UNJOIN, srv="8.8.1", other=PPMID, wire_key=REQUEST)
         ]
 
     def test_role_and_type_that_gbcs_does_not_have_are_unknown(self) -> None:
         command = gbcs(Cra.COMMAND, MessageCode.CS03B, JoinCommand(role=8, other=PPMID, other_type=200), mac=None)
 
-        (fact,) = said(request("8.7.1", duis.SignedPreCommand(gbcs=encode_gbcs(command)), variant=5))
+        (fact,) = said(request("8.7.1", requests.SignedPreCommand(gbcs=encode_gbcs(command)), variant=5))
 
         assert isinstance(fact, facts.JoinRequested)
         assert (fact.role, fact.other_type) == (None, None)
@@ -170,20 +173,20 @@ class TestRequests:
     def test_a_signed_command_under_a_join_that_is_something_else_says_nothing(self) -> None:
         command = gbcs(Cra.COMMAND, MessageCode.CS07, ReadJoinDetails(), mac=None)
 
-        assert said(request("8.7.1", duis.SignedPreCommand(gbcs=encode_gbcs(command)), variant=5)) == []
+        assert said(request("8.7.1", requests.SignedPreCommand(gbcs=encode_gbcs(command)), variant=5)) == []
 
     def test_the_signed_command_of_another_service_is_not_looked_into(self) -> None:
-        assert said(request("6.8.1", duis.SignedPreCommand(gbcs=b"not GBCS"), variant=5)) == []
+        assert said(request("6.8.1", requests.SignedPreCommand(gbcs=b"not GBCS"), variant=5)) == []
 
     @pytest.mark.parametrize(
         ("srv", "body"),
         [
-            ("8.9", duis.ReadDeviceLog()),
-            ("8.11", duis.UpdateHanDeviceLog(device=PPMID, add=False)),
-            ("4.1.1", duis.OtherService(element="ReadInstantaneousImportRegisters")),
+            ("8.9", requests.ReadDeviceLog()),
+            ("8.11", requests.UpdateHanDeviceLog(device=PPMID, add=False)),
+            ("4.1.1", requests.OtherService(element="ReadInstantaneousImportRegisters")),
         ],
     )
-    def test_other_requests_say_nothing(self, srv: str, body: duis.RequestBody) -> None:
+    def test_other_requests_say_nothing(self, srv: str, body: requests.RequestBody) -> None:
         assert said(request(srv, body)) == []
 
 
@@ -593,8 +596,8 @@ class TestAuthenticity:
         r, s = decode_dss_signature(key.sign(signed_bytes(message), ECDSA(SHA256())))
         return replace(message, signature=r.to_bytes(32, "big") + s.to_bytes(32, "big"))
 
-    def handed_in(self, message: GbcsMessage) -> duis.DuisRequest:
-        body = duis.ReturnLocalCommandResponse(gbcs=encode_gbcs(message))
+    def handed_in(self, message: GbcsMessage) -> requests.DuisRequest:
+        body = requests.ReturnLocalCommandResponse(gbcs=encode_gbcs(message))
         return request("8.13", body, key=RequestId(SUPPLIER, ESME, 5))
 
     def test_a_signature_that_verifies_proves_who_made_it(self, key: EllipticCurvePrivateKey) -> None:
@@ -652,8 +655,8 @@ class TestMalformed:
     @pytest.mark.parametrize(
         "holder",
         [
-            request("8.7.1", duis.SignedPreCommand(gbcs=b"\xdd\x00"), variant=5),
-            request("8.13", duis.ReturnLocalCommandResponse(gbcs=b"\xdd\x00")),
+            request("8.7.1", requests.SignedPreCommand(gbcs=b"\xdd\x00"), variant=5),
+            request("8.13", requests.ReturnLocalCommandResponse(gbcs=b"\xdd\x00")),
             response(service_response("8.7.2", duis.GbcsPayload(gbcs=b"\xdd\x00"))),
             response(service_response("8.7.2", duis.LocalCommand(gbcs=b"\xdd\x00"))),
             response(service_response("8.7.1", duis.PreCommand(gbcs_version="4.2", gbcs=b"\xdd\x00"))),

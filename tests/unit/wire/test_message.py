@@ -7,7 +7,7 @@ from base64 import b64encode, encodebytes
 import pytest
 
 from joinbridge.errors import DecodeError
-from joinbridge.wire.duis.messages import DuisRequest
+from joinbridge.wire.duis.requests import DuisRequest
 from joinbridge.wire.gbcs import GbcsMessage, decode_gbcs
 from joinbridge.wire.message import MAX_BODY_BYTES, decode_message, in_payload
 from support.home import ESME, GPF, PPMID, START

@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from math import inf
+
+CONFIRMED_WITHIN_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, inf)
+"""Buckets: a broker in health confirms within milliseconds, and one that takes longer than the timeout of a publication never does."""
+
+
+@dataclass(slots=True)
+class Delays:
+    """How long confirmations took, counted by the buckets of CONFIRMED_WITHIN_S."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * len(CONFIRMED_WITHIN_S))
+    total_s: float = 0.0
+
+    def note(self, seconds: float) -> None:
+        """Count one that took so long."""
+        self.counts[bisect_left(CONFIRMED_WITHIN_S, seconds)] += 1
+        self.total_s += seconds
+
+    def cumulative(self) -> Sequence[tuple[float, int]]:
+        """Return for each bucket how many took as long as that or shorter."""
+        return list(zip(CONFIRMED_WITHIN_S, accumulate(self.counts), strict=True))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +71,7 @@ class AmqpHealth:
     unroutable: int = 0
     refused: int = 0
     unknown: int = 0
+    confirm_delays: Delays = field(default_factory=Delays)
 
     # Connections.
     lost_connections: int = 0

@@ -15,6 +15,7 @@ from aio_pika.exceptions import AMQPConnectionError, AuthenticationError, Probab
 from aiormq.abc import AbstractChannel
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
+from joinbridge.bus.amqp.leniency import be_lenient
 from joinbridge.bus.amqp.outcome import CLOSE_TIMEOUT_S, transport_errors
 from joinbridge.config import Amqp
 from joinbridge.errors import ConfigError, TransportError
@@ -81,6 +82,7 @@ async def open_link(settings: Amqp, name: str) -> AsyncIterator[Link]:
 
     Raises: TransportError when the broker could not be reached in time; ConfigError when it refuses the user or a file is wrong.
     """
+    be_lenient()
     context = tls_context(settings)
     retrying = AsyncRetrying(
         stop=stop_before_delay(settings.connect_deadline.total_seconds()),

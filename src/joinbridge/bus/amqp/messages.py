@@ -67,19 +67,26 @@ def to_properties(publication: Publication, now: datetime) -> Basic.Properties:
 
 def _time(published: datetime | None, headers: FieldTable, now: datetime) -> datetime:
     arrived = headers.get(_ARRIVED_MS)
-    if isinstance(arrived, int):
-        precise = datetime.fromtimestamp(arrived / 1000, UTC)
-        # A broker may also stamp the whole second where the publisher gave none; its milliseconds say the same more precisely.
-        if published is None or published == precise.replace(microsecond=0):
-            return precise
+    precise = _moment(arrived) if isinstance(arrived, int) else None
+    # A broker may also stamp the whole second where the publisher gave none; its milliseconds say the same more precisely.
+    if precise is not None and published in (None, precise.replace(microsecond=0)):
+        return precise
     return published or now
+
+
+def _moment(milliseconds: int) -> datetime | None:
+    """Return the moment; None when it is beyond all years, as a publisher's own header of that name may be."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _earlier(headers: FieldTable, *, redelivered: bool) -> int:
     """Return how often the message was handed over before, as far as the broker knows."""
     for name in ("x-acquired-count", "x-delivery-count"):  # the first counts all, where there is one
         count = headers.get(name)
-        if isinstance(count, int):
+        if isinstance(count, int) and count >= 0:
             return count
     return int(redelivered)
 

@@ -21,7 +21,8 @@ def transport_errors(doing: str) -> Iterator[None]:
     """Raise what the driver raises inside as TransportError that begins with `doing`.
 
     When a connection is found dead, the driver cancels what waits on it: a `CancelledError` that nobody asked for, which neither
-    `except Exception` nor a TaskGroup would report. Whether this task itself was cancelled is what tells the two apart.
+    `except Exception` nor a TaskGroup would report. Whether this task itself was cancelled is what tells the two apart. What is begun in
+    the moment between is refused with a bare `Exception`, if the channel was closed without a reason.
     """
     try:
         yield
@@ -34,6 +35,10 @@ def transport_errors(doing: str) -> Iterator[None]:
         raise TransportError(f"{doing}: no answer in time") from error
     except (*CONNECTION_EXCEPTIONS, ValueError, struct.error) as error:  # the last two: what does not fit into a frame
         raise TransportError(f"{doing}: {str(error) or type(error).__name__}") from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise TransportError(f"{doing}: the channel is closed") from error
 
 
 async def close_quietly(channel: AbstractChannel) -> None:

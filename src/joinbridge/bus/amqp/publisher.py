@@ -14,7 +14,7 @@ from joinbridge.bus.amqp.health import AmqpHealth
 from joinbridge.bus.amqp.link import Link
 from joinbridge.bus.amqp.messages import to_properties
 from joinbridge.bus.amqp.outcome import close_quietly, transport_errors
-from joinbridge.errors import TransportError
+from joinbridge.errors import TransportError, UnconfirmedError
 from joinbridge.ports import Clock, Publication
 
 WINDOW = 500
@@ -38,16 +38,16 @@ class AmqpPublisher:
     async def publish(self, publications: Sequence[Publication]) -> None:
         """Return when the broker has confirmed every one.
 
-        Raises: TransportError when any was not confirmed, after all have been tried; some may have arrived.
+        Raises: UnconfirmedError naming those that were not, after all have been tried; they may have arrived.
         """
         outcomes = await asyncio.gather(*map(self._publish, publications), return_exceptions=True)
-        failed = [(one, outcome) for one, outcome in zip(publications, outcomes, strict=True) if outcome is not None]
-        for _, outcome in failed:
+        failed = {one.key: outcome for one, outcome in zip(publications, outcomes, strict=True) if outcome is not None}
+        for outcome in failed.values():
             if not isinstance(outcome, TransportError):
                 raise outcome
         if failed:
-            _, first = failed[0]
-            raise TransportError(f"{len(failed)} of {len(publications)} publications were not confirmed; first {first}") from first
+            first = next(iter(failed.values()))
+            raise UnconfirmedError({key: str(outcome) for key, outcome in failed.items()}, tried=len(publications)) from first
 
     @property
     def oldest_s(self) -> float:
@@ -81,6 +81,7 @@ class AmqpPublisher:
             async with self._window:
                 flight.since = loop.time()
                 await self._confirmed(publication)
+                self._health.confirm_delays.note(loop.time() - flight.since)
         finally:
             del self._in_flight[name]
             flight.landed.set_result(None)

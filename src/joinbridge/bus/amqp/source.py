@@ -27,6 +27,9 @@ from joinbridge.ports import Clock, DeadLetter, Delivery, Publisher
 FIRST_PREFETCH = 10
 """So many deliveries are at risk when one of them takes the process down each time; the broker counts that against all it had sent."""
 
+IDLE_S = 0.002
+"""How long nothing comes before a batch is full enough: the driver hands on a frame at a time, and each batch costs a transaction."""
+
 _REMEMBERED = 10_000
 SETTLED_S = 1.0
 _NUMBER_SHIFT = 40  # a channel would need days at a million deliveries a second to use that many tags
@@ -134,12 +137,9 @@ class AmqpSource:
         await asyncio.sleep(0)  # others get their turn even when the queue never runs dry
         if not self._waiting() and not self._closed:
             await self._arrival(end)
-        for _ in range(limit):
-            there = self._waiting()
-            if there >= limit or asyncio.get_running_loop().time() >= end:
-                break
-            await asyncio.sleep(0)
-            if self._waiting() <= there:  # a turn of the loop brought nothing: idle
+        while 0 < (there := self._waiting()) < limit and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(IDLE_S)
+            if self._waiting() <= there:
                 break
         # No await from here to the return: what is taken is always handed over.
         return self._take(limit)

@@ -1,4 +1,4 @@
-"""One connection to an MQTT broker, and the only module that knows aiomqtt and paho.
+"""One connection to an MQTT broker; with `leniency` and `publisher` all that knows aiomqtt and paho.
 
 aiomqtt drives the socket; it has no manual acknowledgement, loses the DUP flag and hides whether the broker kept the session
 (docs/decisions/0007). So the callbacks and the acknowledgements are those of the paho client inside it. Each connection has a client
@@ -24,6 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from joinbridge.bus.mqtt.leniency import be_lenient
 from joinbridge.bus.mqtt.messages import Arrival
 from joinbridge.config import Mqtt
 from joinbridge.errors import ConfigError, TransportError
@@ -190,7 +191,7 @@ async def connect(settings: Mqtt, clock: Clock, *, window: int, limit: int, on_a
 
     Raises: TransportError when the broker cannot be reached or refuses; ConfigError when `mqtt.url` is wrong.
     """
-    client = await _client(settings, window)
+    client = await client_of(settings, window=window)
     connection = Connection(client, clock, limit, on_arrival)
     entering = asyncio.ensure_future(client.__aenter__())
     try:
@@ -223,11 +224,17 @@ async def _close(connection: Connection, client: aiomqtt.Client) -> None:
         paho._sock_close()  # noqa: SLF001
 
 
-async def _client(settings: Mqtt, window: int) -> aiomqtt.Client:
+async def client_of(settings: Mqtt, *, window: int | None = None, clean_start: bool = False) -> aiomqtt.Client:
+    """Return a client that is not connected yet. With `clean_start` its session is new, and ends with the connection.
+
+    Raises: TransportError when its TLS files cannot be used; ConfigError when `mqtt.url` is wrong.
+    """
+    be_lenient()
     where = broker(settings)
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho types not all
-    properties.SessionExpiryInterval = int(settings.session_expiry.total_seconds())
-    properties.ReceiveMaximum = window
+    properties.SessionExpiryInterval = 0 if clean_start else int(settings.session_expiry.total_seconds())
+    if window is not None:
+        properties.ReceiveMaximum = window
     client = aiomqtt.Client(
         where.host,
         where.port,
@@ -236,7 +243,7 @@ async def _client(settings: Mqtt, window: int) -> aiomqtt.Client:
         identifier=settings.client_id,
         protocol=aiomqtt.ProtocolVersion.V5,
         # aiomqtt's default wipes the session's backlog at each start of the process.
-        clean_start=False,
+        clean_start=clean_start,
         properties=properties,
         # 0 would turn it off.
         keepalive=min(max(1, round(settings.keepalive.total_seconds())), _LONGEST_KEEPALIVE_S),

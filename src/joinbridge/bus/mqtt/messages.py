@@ -52,9 +52,9 @@ def to_delivery(arrival: Arrival, patterns: Iterable[TopicPattern], tag: int) ->
 
 
 def _moment(text: str) -> datetime | None:
-    """Return the moment; None when it is none, or does not say in which zone it is."""
+    """Return the moment; None when it is none, does not say in which zone it is, or has no like in UTC (the first and last day of all)."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return None if moment.tzinfo is None else moment.astimezone(UTC)

@@ -34,6 +34,11 @@ class TopicPattern:
         """What to subscribe to."""
         return _PLACEHOLDER.sub("+", self.topic)
 
+    def topic_of(self, route: str) -> str:
+        """Return the topic from which a message has this route: the other way round."""
+        names = _PLACEHOLDER.findall(self.route)
+        return self.topic.format_map(dict(zip(names, route.split(".", len(names) - 1), strict=True)))
+
     def read(self, topic: str) -> tuple[Origin, str] | None:
         """Return what a message of `topic` is, and its route; None when the topic does not fit."""
         found = self._regex.fullmatch(topic)

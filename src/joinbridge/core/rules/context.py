@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from joinbridge.core.attempt import AttemptKey, AttemptState, JoinAttempt
 from joinbridge.core.evidence import CommandOrder, Evidence, Grade, Mode, Polarity
@@ -14,7 +15,7 @@ from joinbridge.core.policy import Policy
 from joinbridge.core.vocabulary import DeviceType, Intent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PairContext:
     """One pair with all that is recorded about its target: `attempts` on the target, oldest request first.
 
@@ -34,7 +35,14 @@ class PairContext:
 
     def on_pair(self, intent: Intent | None = None) -> tuple[JoinAttempt, ...]:
         """Return the attempts on this pair, of one intent or of both."""
-        return tuple(a for a in self.attempts if self.pair.other in (a.other, a.rival) and intent in (None, a.intent))
+        return self._on_pair[intent]
+
+    @cached_property
+    def _on_pair(self) -> Mapping[Intent | None, tuple[JoinAttempt, ...]]:
+        # Every rule asks for them, and an attempt that changes makes another context.
+        both = tuple(a for a in self.attempts if self.pair.other in (a.other, a.rival))
+        joins, unjoins = (tuple(a for a in both if a.intent is intent) for intent in (Intent.JOIN, Intent.UNJOIN))
+        return {None: both, Intent.JOIN: joins, Intent.UNJOIN: unjoins}
 
     def expected_type(self) -> DeviceType | None:
         """Return the type with which the other device should be entered: as commanded, else as described; None when unknown."""

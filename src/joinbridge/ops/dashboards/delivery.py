@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from joinbridge.ops.dashboards.panels import Dashboard, Query, Row, Unit, held, increase, lines, number
+from joinbridge.ops.dashboards.panels import Dashboard, Query, Row, Unit, held, increase, lines, number, quantiles
 
 DELIVERY = Dashboard(
     uid="joinbridge-delivery",
@@ -45,7 +45,7 @@ DELIVERY = Dashboard(
                     "Oldest publication",
                     "How long the oldest publication has waited for the broker to confirm it.",
                     "max(joinbridge_oldest_publish_seconds)",
-                    runbook="joinbridgeconfirmslow",
+                    runbook="joinbridgepublicationstuck",
                     unit=Unit.SECONDS,
                     warn=5,
                     bad=10,
@@ -142,7 +142,15 @@ DELIVERY = Dashboard(
                     "Publications by outcome",
                     "What the broker said of what joinbridge published.",
                     increase("joinbridge_publications_total", by="outcome"),
+                    runbook="joinbridgepublicationstuck",
+                ),
+                lines(
+                    "Time to a confirmation",
+                    "From a publication to the broker's word that it is safe.",
+                    *quantiles("joinbridge_publish_confirm_seconds"),
                     runbook="joinbridgeconfirmslow",
+                    unit=Unit.SECONDS,
+                    warn=1,
                 ),
                 lines(
                     "Held and not settled",
@@ -156,6 +164,7 @@ DELIVERY = Dashboard(
                     increase("joinbridge_deliveries_total", by="broker"),
                     increase("joinbridge_redeliveries_total", by="broker", legend="{{broker}}, again"),
                     runbook="joinbridgeredeliveries",
+                    width=12,
                 ),
                 lines(
                     "Losses",
@@ -171,6 +180,13 @@ DELIVERY = Dashboard(
                     "1 while a connection stands.",
                     Query(expr="min by (connection) (joinbridge_connection_up)", name="{{connection}}"),
                     runbook="joinbridgeconnectiondown",
+                    width=12,
+                ),
+                lines(
+                    "Ready, by check",
+                    "1 while a check of readiness finds all well at every instance. `/readyz?verbose` of each says why not.",
+                    Query(expr="min by (check) (joinbridge_ready)", name="{{check}}"),
+                    runbook="joinbridgenotready",
                     width=12,
                 ),
             ),

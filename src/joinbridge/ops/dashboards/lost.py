@@ -17,7 +17,7 @@ _CELLS = (
     Query(expr=_device("lower1d"), name="at least"),
     Query(expr=_device("upper1d"), name="at most"),
 )
-_SURE = (_CELLS[3], _CELLS[1], _CELLS[2], _CELLS[0], _CELLS[4])
+_SURE = (Query(expr=_device("sure1d"), name="for certain"), *_CELLS)
 
 LOST = Dashboard(
     uid="joinbridge-lost",
@@ -56,9 +56,9 @@ LOST = Dashboard(
                 ),
                 number(
                     "Worst cell, at least",
-                    "Of all kinds of device in all regions the largest lower bound of the loss ratio over a day: so much is lost "
-                    "there even if chance was unkind (95 %).",
-                    "max(joinbridge:device_loss:lower1d)",
+                    "Of all kinds of device in all regions with twenty answers or more, the largest lower bound of the loss ratio over a "
+                    "day: so much is lost there even if chance was unkind (99.9 %).",
+                    "max(joinbridge:device_loss:sure1d)",
                     runbook="joinbridgefirmwarelosesanswers",
                     unit=Unit.RATIO,
                     warn=0.05,
@@ -86,8 +86,8 @@ LOST = Dashboard(
                 ),
                 Panel(
                     title="Share lost for certain",
-                    says="The lower bound of the 95 % confidence interval (Wilson) of the same ratio. Small samples stay light here; "
-                    "what is dark here is a cause and no chance.",
+                    says="The lower bound of the 99.9 % confidence interval (Wilson) of the same ratio, where there were twenty answers or "
+                    "more; of dozens of cells hardly one is dark here by chance.",
                     runbook="joinbridgefirmwarelosesanswers",
                     kind=Kind.HEAT,
                     queries=_SURE,
@@ -100,15 +100,16 @@ LOST = Dashboard(
                 ),
                 Panel(
                     title="The fifteen surest, with counts and confidence interval",
-                    says="The cells with the largest lower bounds: share lost, lost and all answers of a day, and between which "
-                    "shares the truth lies (95 %).",
+                    says="The cells of twenty answers or more that lose most for certain: share lost, between which shares the truth lies "
+                    "(95 %), lost and all answers of a day.",
                     runbook="joinbridgefirmwarelosesanswers",
                     kind=Kind.TABLE,
                     queries=tuple(
-                        Query(expr=f"joinbridge:device_loss:{what} and topk(15, joinbridge:device_loss:lower1d)", name=name)
+                        Query(expr=f"joinbridge:device_loss:{what} and topk(15, joinbridge:device_loss:sure1d)", name=name)
                         for what, name in (
-                            ("lower1d", "at least"),
+                            ("sure1d", "for certain"),
                             ("ratio1d", "share lost"),
+                            ("lower1d", "at least"),
                             ("upper1d", "at most"),
                             ("lost1d", "lost"),
                             ("responses1d", "answers"),

@@ -44,6 +44,7 @@ def application(*, readiness: Readiness, metrics: Metrics, records: Callable[[],
     @app.get("/metrics", tags=["metrics"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def prometheus() -> Response:
         """Return all metrics in Prometheus's text format."""
+        metrics.ready(await readiness.look())
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
     app.include_router(routes(records, policy))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 import joinbridge
 from joinbridge.config import Settings
+from joinbridge.ops.health import Check
 from joinbridge.ops.metrics.counting import Counting
 from joinbridge.ops.metrics.instruments import Instruments
 from joinbridge.ops.metrics.labels import Regions
@@ -28,6 +31,13 @@ class Metrics:
             self.instruments, regions=regions, clock=clock, price_gbp=settings.money.correction_gbp, top=settings.metrics.top
         )
         self.instruments.build_info.labels(joinbridge.__version__, settings.mode).set(1)
+        self.ready([Check(name="instance", reason="starting")])
+
+    def ready(self, checks: Sequence[Check]) -> None:
+        """Show what readiness found."""
+        self.instruments.ready.clear()  # a check that is not made any more must not look as it did
+        for check in checks:
+            self.instruments.ready.labels(check.name).set(check.is_well)
 
     def text(self) -> bytes:
         """Return all metrics as of now, in Prometheus's text format (`CONTENT_TYPE`)."""

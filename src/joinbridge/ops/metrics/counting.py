@@ -95,7 +95,7 @@ class Counting(Observer):
         for effect in effects:
             self._on.carried_out.labels(effect_label(effect)).inc()
 
-    def postponed(self, effect: Effect) -> None:
+    def postponed(self, effect: Effect, error: str) -> None:  # noqa: ARG002 - what it was is in the log
         """Count a failed try."""
         self._on.postponed.labels(effect_label(effect)).inc()
 
@@ -115,6 +115,8 @@ class Counting(Observer):
                 self._inferred(record)
         for contradiction in decision.contradictions:
             self._on.contradictions.labels(contradiction.rule).inc()
+        for explanation in decision.explanations:
+            self._on.explained.labels(explanation.rule).inc()
         self._on.surprises.inc(len(decision.surprises))
         self._on.unjoin_explained.inc(sum(1 for _ in _explained(decided)))
         for effect in decision.effects:
@@ -129,6 +131,8 @@ class Counting(Observer):
     def _attempt(self, before: JoinAttempt | None, after: JoinAttempt, devices: Mapping[DeviceId, DeviceDescription], at: datetime) -> None:
         srv, target = srv_label(after.srv), devices.get(after.target)
         region = self._regions.label(None if target is None else target.region)
+        if before is None:
+            self._kind(target)
         if before is None or before.state is not after.state:
             self._on.attempt_moves.labels(srv, after.state).inc()
             if after.state is AttemptState.INFERRED_SUCCESS and after.lost_at is not None:
@@ -145,10 +149,16 @@ class Counting(Observer):
                 self._device(target, region, "received")
 
     def _device(self, target: DeviceDescription | None, region: str, outcome: str) -> None:
+        kind = self._kind(target)
+        self._on.device_responses.labels(kind.make, kind.model, kind.firmware, region, outcome).inc()
+
+    def _kind(self, target: DeviceDescription | None) -> Kind:
+        """Return the kind to count `target` under; its series begin at 0 with the request, so that the first answer is an increase."""
         kind, gone = self._kinds.admit(Kind.of(target))
         if gone is not None:
             self._on.disown(gone)
-        self._on.device_responses.labels(kind.make, kind.model, kind.firmware, region, outcome).inc()
+        self._on.own(kind)
+        return kind
 
     def _inferred(self, record: PairRecord) -> None:
         if record.state is PairState.INFERRED_SUCCESS:

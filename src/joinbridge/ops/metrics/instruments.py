@@ -24,7 +24,7 @@ from joinbridge.ports import DeadLetterStatus
 OUTCOMES = ("judged", "passed_by", "duplicate", "dead")
 FATES = ("owed", "withheld")
 RESPONSES = ("received", "lost")
-TASKS = ("intake", "deadlines", "relay", "upkeep", "census")
+TASKS = ("intake", "devices", "deadlines", "relay", "upkeep", "census")
 AGE_LABELS = ("under_1h", "1h_to_1d", "1d_to_3d", "3d_to_7d", "over_7d")
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -93,8 +93,8 @@ class Instruments:
             "Answers received and lost by what kind of device the target is; kinds that are not among the most frequent are `other`.",
             *("make", "model", "firmware", "region", "outcome"),
         )
-        for region, outcome in product(regions.labels, RESPONSES):
-            self.device_responses.labels(OTHERS.make, OTHERS.model, OTHERS.firmware, region, outcome)
+        self._cells = tuple(product(regions.labels, RESPONSES))
+        self.own(OTHERS)
         self.response_delay = self._histogram("response_delay_seconds", "Request to answer.", WAITS, srv=SRVS)
         self.inference_delay = self._histogram("inference_delay_seconds", "Loss noticed to success inferred.", WAITS)
         self.correction_delay = self._histogram(
@@ -113,6 +113,9 @@ class Instruments:
         self.contradictions = self._counter(
             "contradictions", "Times that newer proof contradicted what this rule had inferred.", rule=rules
         )
+        self.explained = self._counter(
+            "contradictions_explained", "Those of them that were an Unjoin, read later than the proof of what it did.", rule=rules
+        )
         self.rule_mode = self._gauge("rule_mode", "1 for the mode that a rule is in.", rule=rules, mode=list(Mode))
         self.surprises = self._counter("surprises", "Legal messages that nobody expected in that state.")
         self.unjoin_refusals = self._counter("unjoin_refusals", "Unjoins refused with E080801: the inventory says not joined.")
@@ -130,6 +133,7 @@ class Instruments:
         self.avoided_gbp = self._counter("corrections_avoided_gbp", "What those would have cost by hand (money.correction_gbp), in GBP.")
 
         # How we are.
+        self.ready = self._gauge("ready", "1 for each check of readiness that finds all well, 0 for one that does not.", "check")
         self.commit_duration = self._histogram("commit_duration_seconds", "One transaction, decisions included.", WORK)
         self.loop_lag = self._histogram("event_loop_lag_seconds", "How late the event loop comes to what is due at once.", WORK)
         self.failures = self._counter("turn_failures", "Turns that failed and are tried again.", task=TASKS)
@@ -151,6 +155,11 @@ class Instruments:
         self.overdue_oldest = self._gauge("deadlines_overdue_seconds", "How late the latest of them is; 0 for none.")
         self.audit_height = self._gauge("audit_height", "Entries of the audit chain.")
         self.census_at = self._gauge("census_timestamp_seconds", "True time at which the store was last counted; 0 before the first.")
+
+    def own(self, kind: Kind) -> None:
+        """Give devices of `kind` series of their own in every region, which begin at 0; those that they have stay as they are."""
+        for region, outcome in self._cells:
+            self.device_responses.labels(kind.make, kind.model, kind.firmware, region, outcome)
 
     def disown(self, kind: Kind) -> None:
         """Take the series of their own from devices of `kind`; what they counted goes to the others, so that sums stay right."""

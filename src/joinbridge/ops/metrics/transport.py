@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 GAUGES: Mapping[str, tuple[str, str]] = {
     "connection_up": ("connection", "Whether a connection to a broker stands."),
@@ -28,6 +29,17 @@ COUNTERS: Mapping[str, tuple[str, str]] = {
     "publications": ("outcome", "Publications by what the broker said."),
 }
 
+HISTOGRAMS: Mapping[str, str] = {"publish_confirm_seconds": "Publication to the broker's confirmation."}
+"""Each histogram with its meaning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Durations:
+    """How many took as long as each bound or shorter, the last of which is infinite, and how long all together took, in seconds."""
+
+    cumulative: Sequence[tuple[float, int]]
+    total_s: float
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport:
@@ -35,6 +47,7 @@ class Transport:
 
     gauges: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     counters: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    histograms: Mapping[str, Durations] = field(default_factory=dict)
 
 
 class TransportCollector(Collector):
@@ -63,3 +76,10 @@ def _families(seen: Transport) -> Iterable[Metric]:
         for value, number in seen.counters.get(name, {}).items():
             counter.add_metric([value], number)
         yield counter
+    for name, help_ in HISTOGRAMS.items():
+        histogram = HistogramMetricFamily(f"joinbridge_{name}", help_)
+        if (durations := seen.histograms.get(name)) is not None:
+            # The library has not annotated it.
+            buckets = [(floatToGoString(bound), count) for bound, count in durations.cumulative]  # type: ignore[no-untyped-call]
+            histogram.add_metric([], buckets, durations.total_s)
+        yield histogram

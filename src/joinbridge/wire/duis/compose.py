@@ -10,7 +10,7 @@ from joinbridge.core.vocabulary import (
     SRV_UNJOIN_CRITICAL,
     SRV_UNJOIN_NON_CRITICAL,
 )
-from joinbridge.wire.duis.messages import (
+from joinbridge.wire.duis.requests import (
     CommissionDevice,
     DecommissionDevice,
     DuisRequest,

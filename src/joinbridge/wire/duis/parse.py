@@ -15,7 +15,6 @@ from joinbridge.wire.duis.lexical import boolean, date_time, hex_digits, number,
 from joinbridge.wire.duis.messages import (
     DeviceAlert,
     DuisDocument,
-    DuisRequest,
     DuisResponse,
     FutureDatedAlert,
     GbcsPayload,
@@ -29,6 +28,7 @@ from joinbridge.wire.duis.messages import (
     ServiceResponse,
     Smets1Response,
 )
+from joinbridge.wire.duis.requests import DuisRequest
 from joinbridge.wire.duis.services import read_service
 
 

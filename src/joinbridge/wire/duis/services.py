@@ -9,7 +9,7 @@ from joinbridge.errors import DecodeError
 from joinbridge.wire.duis.document import Element
 from joinbridge.wire.duis.fields import SR, Fields, name_of, only_child, value_of
 from joinbridge.wire.duis.lexical import date_time, number, octets_from_base64, octets_from_hex, word
-from joinbridge.wire.duis.messages import (
+from joinbridge.wire.duis.requests import (
     CommissionDevice,
     DecommissionDevice,
     JoinService,

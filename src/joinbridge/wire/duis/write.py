@@ -9,7 +9,6 @@ from joinbridge.wire.duis.messages import (
     DccAlert,
     DeviceAlert,
     DuisDocument,
-    DuisRequest,
     DuisResponse,
     FutureDatedAlert,
     GbcsPayload,
@@ -22,6 +21,7 @@ from joinbridge.wire.duis.messages import (
     ServiceResponse,
     Smets1Response,
 )
+from joinbridge.wire.duis.requests import DuisRequest
 from joinbridge.wire.duis.write_alerts import dcc_alert_element
 from joinbridge.wire.duis.write_services import service_element
 

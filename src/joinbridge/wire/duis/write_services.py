@@ -6,7 +6,7 @@ import re
 from functools import singledispatch
 
 from joinbridge.wire.duis.markup import base64_element, element, text_element, time_element, value_element
-from joinbridge.wire.duis.messages import (
+from joinbridge.wire.duis.requests import (
     CommissionDevice,
     DecommissionDevice,
     JoinService,

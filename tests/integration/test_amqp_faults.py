@@ -178,8 +178,10 @@ class TestLosingTheConnection:
 
                 server.freeze()
                 try:
+                    confirmed = bus.health.confirmed
                     publication = asyncio.create_task(bus.publisher.publish([alert("during")]))
                     await eventually(lambda: not bus._publishing.connected and not bus._consuming.connected, within=LONG)
+                    assert bus.health.confirmed == confirmed
                     # The driver cancels what waits on a dead connection; that nobody asked for it must not pass for a cancellation.
                     with pytest.raises(TransportError, match=r"csp\.alerts/north\.8F12"):
                         await publication

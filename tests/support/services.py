@@ -126,12 +126,33 @@ class Server:
         self._process = None
 
     def freeze(self) -> None:
-        """Let it hang: connections stay open, nothing is answered."""
+        """Let it hang: connections stay open, nothing is answered from now on."""
         os.killpg(self.pid, signal.SIGSTOP)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        # The signal stops a thread when that comes to run, or back from the disk; the others may still answer until then.
+        while any(_state(thread) not in "TZX" for thread in _threads(self.pid)):
+            assert time.monotonic() < deadline, f"{self.command[0]} does not stop"
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         """Let it go on."""
         os.killpg(self.pid, signal.SIGCONT)
+
+
+def _threads(group: int) -> Iterator[Path]:
+    """Yield the folders in /proc of all threads in a process group."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(ProcessLookupError):
+            if os.getpgid(int(process.name)) == group:
+                yield from process.glob("task/*")
+
+
+def _state(thread: Path) -> str:
+    """Return the state of a thread as /proc has it, T for one that is stopped; X when it has ended."""
+    try:
+        return (thread / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
 
 
 class RabbitMqServer(Server):

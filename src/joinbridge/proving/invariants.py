@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from joinbridge.core.attempt import OPEN, AttemptState
 from joinbridge.core.effects import ProbeDeviceLog, ReissueJoin, UpdateInventory
 from joinbridge.core.evidence import Grade, Polarity
 from joinbridge.core.ids import JoinPair, MessageKey, message_key
-from joinbridge.core.pair import HELD_JOINED, PairState
+from joinbridge.core.pair import HELD_JOINED, PairRecord, PairState
 from joinbridge.core.relevance import DECISIVE
 from joinbridge.errors import AuditError
+from joinbridge.observing import Decided
 from joinbridge.ops.reference import transitions
 from joinbridge.ports import Delivery
 from joinbridge.proving.history import History, body_of
@@ -127,24 +129,45 @@ def what_is_inferred_has_its_evidence(history: History) -> Iterator[str]:
 
 
 def a_contradiction_disputes_at_once(history: History) -> Iterator[str]:
-    """6: the decision that contradicts an inference leaves nothing resting on it, and owes the inventory the taking back of it."""
+    """6: the decision that contradicts an inference leaves nothing resting on it, and owes the inventory the taking back of it.
+
+    What is contradicted may also be that an attempt came to nothing; that is gone with its answer.
+    """
     for committed in history.ledger.told:
         for decided in committed.decisions:
             now = {record.pair: record for record in decided.decision.pairs}
             for contradiction in decided.decision.contradictions:
                 pair = contradiction.pair
                 was, record = decided.case.pairs.get(pair), now.get(pair)
+                stands = record or was
+                if stands is not None and contradiction.rule in _rests_on(stands) and not _outlasts(stands, decided):
+                    yield f"{pair} was contradicted, is {stands.state} and rests on {contradiction.rule}"
                 if record is None:
-                    if was is not None and was.state in HELD_JOINED and contradiction.rule in {e.rule for e in was.basis}:
-                        yield f"{pair} was contradicted and stands as {was.state}"
                     continue
-                if record.state in HELD_JOINED and contradiction.rule in {e.rule for e in record.basis if not e.settles}:
-                    yield f"{pair} was contradicted and still rests on {contradiction.rule}"
                 taken_back = any(isinstance(e, UpdateInventory) and e.pair == pair and not e.joined for e in decided.decision.effects)
                 if record.state is PairState.DISPUTED and was is not None and was.held is True and record.held is not False:
                     yield f"{pair} is disputed, and the inventory is believed to hold it"
                 elif record.state is PairState.DISPUTED and was is not None and was.held is True and not taken_back:
                     yield f"{pair} is disputed, and nothing takes it back in the inventory"
+
+
+def _rests_on(record: PairRecord) -> AbstractSet[str]:
+    """Return the rules from which the pair is held to be joined."""
+    return {e.rule for e in record.basis if not e.settles} if record.state in HELD_JOINED else frozenset()
+
+
+def _outlasts(record: PairRecord, decided: Decided) -> bool:
+    """Whether all that was contradicted is that an attempt came to nothing, and the pair rests on what is from after its answer.
+
+    A Join that has not been read yet may have made again what an Unjoin removed: what the log lists is there, only not from before.
+    """
+    before = decided.case.attempts
+    answers = [
+        attempt.answered_at
+        for attempt in decided.decision.attempts
+        if attempt.pair == record.pair and attempt.key in before and before[attempt.key].state is AttemptState.DISPROVED
+    ]
+    return bool(answers) and all(answer is not None and e.earliest > answer for answer in answers for e in record.basis)
 
 
 def a_deadline_fires_once_and_never_early(history: History) -> Iterator[str]:

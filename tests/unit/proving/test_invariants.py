@@ -16,6 +16,7 @@ from joinbridge.core.evidence import Grade
 from joinbridge.core.ids import JoinPair, message_key
 from joinbridge.core.pair import PairRecord, PairState
 from joinbridge.core.relevance import DECISIVE
+from joinbridge.core.vocabulary import Intent
 from joinbridge.observing import Committed, Decided
 from joinbridge.ports import AuditRecord, Publication
 from joinbridge.proving.history import History, Stored
@@ -154,6 +155,21 @@ def contradicted_and_still_inferred(history: History) -> History:
     return with_ledger(history, told=[*history.ledger.told, Committed(at=record.since, decisions=[decided], withheld=False, took_s=0)])
 
 
+def answered_after_its_proof(history: History, by: timedelta = timedelta(seconds=1)) -> History:
+    """Return it with an Unjoin that was disproved and then answered with success, while its pair stays inferred from what is older."""
+    record = inferred(history)
+    unjoin = replace(an_attempt(history), intent=Intent.UNJOIN, other=record.pair.other, state=AttemptState.DISPROVED, rival=None)
+    unjoin = replace(unjoin, request_id=replace(unjoin.request_id, device=record.pair.target))
+    answered = replace(unjoin, state=AttemptState.CONFIRMED_LATE, answered_at=max(e.earliest for e in record.basis) + by)
+    contradiction = Contradiction(rule=record.basis[0].rule, pair=record.pair, at=record.since, says="")
+    decided = Decided(
+        event=a_deadline(history),
+        case=Case(pairs={record.pair: record}, attempts={unjoin.key: unjoin}),
+        decision=Decision(attempts=(answered,), contradictions=(contradiction,)),
+    )
+    return with_ledger(history, told=[*history.ledger.told, Committed(at=record.since, decisions=[decided], withheld=False, took_s=0)])
+
+
 def disputed_and_not_taken_back(history: History) -> History:
     record = replace(inferred(history), held=True)
     contradiction = Contradiction(rule=record.basis[0].rule, pair=record.pair, at=record.since, says="")
@@ -258,7 +274,7 @@ BREAKS: dict[int, tuple[Break, ...]] = {
     3: (acknowledged_too_early,),
     4: (overwritten_blindly, lost_in_the_inventory, settled_and_not_done),
     5: (inferred_from_too_little, inferred_from_nothing_kept),
-    6: (contradicted_and_still_inferred, disputed_and_not_taken_back),
+    6: (contradicted_and_still_inferred, answered_after_its_proof, disputed_and_not_taken_back),
     7: (fired_early, fired_twice, open_without_a_deadline),
     8: (no_longer_final, reopened, not_documented, answered_and_not_recorded),
     9: (retried_without_end,),
@@ -284,6 +300,10 @@ def test_there_is_a_break_for_each() -> None:
 )
 def test_it_fires_when_something_is(number: int, broken: Break) -> None:
     assert list(INVARIANTS[number](broken(whole())))
+
+
+def test_a_pair_may_rest_on_what_is_from_after_the_answer_that_contradicts() -> None:
+    assert list(INVARIANTS[6](answered_after_its_proof(whole(), by=timedelta(days=-1)))) == []
 
 
 def test_an_unexpected_error_of_a_turn_is_one_too() -> None:

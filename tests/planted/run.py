@@ -1,8 +1,9 @@
 """Plant every bug, one after the other, in a copy of the project, and see which suite notices it first.
 
-    PYTHONPATH=tests python -m planted.run [--only NAME …] [--suites NAME …] [--processes N] [--json FILE]
+    PYTHONPATH=tests python -m planted.run [--only NAME …] [--suites NAME …] [--seeds N] [--processes N] [--json FILE]
 
-Exits with 1 when a bug is not noticed by any suite, does not fit the source any more, or breaks it outright.
+The suites are tried cheapest first until one notices the bug, and the simulation in any case, to tell how many seeds it takes by itself.
+Exits with 1 when a bug is not noticed at all, does not fit the source any more, or breaks it outright.
 """
 
 from __future__ import annotations
@@ -13,32 +14,37 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 
 from planted.bug import ROOT, Bug, StrayError, all_bugs
-from planted.suites import SIMULATION, SUITES, Outcome, Suite, SuiteError, copy_of, exists, run
+from planted.suites import SUITES, Outcome, Suite, SuiteError, copy_of, run, simulation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What became of one bug: the suite that noticed it, None when none did; `problem` when it could not be tried."""
+    """What became of one bug: the suite that noticed it first, None when none did; `problem` when it could not be tried.
+
+    `simulated` is what the simulation says by itself: how many seeds it took, or nothing.
+    """
 
     bug: str
     says: str
     suite: str | None = None
     by: str = ""
     seconds: float = 0.0
+    simulated: str = ""
     problem: str = ""
 
 
 class Nursery:
     """Copies of the project to plant bugs in, and one that stays as it is, to tell which suites pass without any bug."""
 
-    def __init__(self, suites: Sequence[Suite], pristine: Path, copies: Sequence[Path]) -> None:
+    def __init__(self, suites: Sequence[Suite], pristine: Path, copies: Sequence[Path], seeds: Suite | None = None) -> None:
         self._suites = suites
+        self._seeds = seeds
         self._pristine = pristine
         self._free: SimpleQueue[Path] = SimpleQueue()
         for copy in copies:
@@ -51,13 +57,13 @@ class Nursery:
         copy = self._free.get()
         try:
             with bug.planted(copy):
-                finding = self._noticed(bug, copy)
+                finding = self._simulated(self._noticed(bug, copy), copy)
         except (StrayError, SuiteError) as error:
             finding = Finding(bug=bug.name, says=bug.says, problem=str(error))
         finally:
             self._free.put(copy)
         caught = finding.problem or (f"{finding.suite}: {finding.by}" if finding.suite else "NOBODY")
-        print(f"{bug.name:<34} {finding.seconds:7.1f} s  {caught}", flush=True)
+        print(f"{bug.name:<34} {finding.seconds:7.1f} s  {caught}; seeds: {finding.simulated or '-'}", flush=True)
         return finding
 
     def _noticed(self, bug: Bug, copy: Path) -> Finding:
@@ -70,6 +76,19 @@ class Nursery:
                 return Finding(bug=bug.name, says=bug.says, suite=suite.name, by=outcome.by, seconds=seconds)
         return Finding(bug=bug.name, says=bug.says, seconds=seconds)
 
+    def _simulated(self, finding: Finding, copy: Path) -> Finding:
+        """Return the finding with how many seeds it takes until the simulation notices the bug."""
+        if self._seeds is None:
+            return finding
+        outcome = run(self._seeds, copy)
+        if not outcome.noticed:
+            return finding
+        self._require_sound(self._seeds)
+        first = (
+            finding if finding.suite else replace(finding, suite=self._seeds.name, by=outcome.by, seconds=finding.seconds + outcome.seconds)
+        )
+        return replace(first, simulated=outcome.by)
+
     def _require_sound(self, suite: Suite) -> None:
         """Make sure that `suite` passes without any bug: else it has noticed nothing."""
         with self._one_at_a_time:
@@ -81,8 +100,8 @@ class Nursery:
 
 def table(findings: Sequence[Finding]) -> str:
     """Return the findings as a table in Markdown."""
-    rows = ["| bug | noticed by | seconds |", "|---|---|---:|"]
-    rows += [f"| {one.says} | {one.suite or one.problem or '**nobody**'} | {one.seconds:.1f} |" for one in findings]
+    rows = ["| bug | noticed by | seconds | simulated seeds |", "|---|---|---:|---:|"]
+    rows += [f"| {one.says} | {one.suite or one.problem or '**nobody**'} | {one.seconds:.1f} | {one.simulated} |" for one in findings]
     return "\n".join(rows)
 
 
@@ -92,14 +111,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=ROOT, help="the project; this one if not given")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these bugs; all if not given")
     parser.add_argument("--suites", nargs="+", default=[], metavar="NAME", help="these suites; all if not given")
+    parser.add_argument("--seeds", type=int, default=200, help="how many are simulated at the most for each; 0: none")
     parser.add_argument("--processes", type=int, default=1, help="how many bugs are tried at the same time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the findings")
     options = parser.parse_args(arguments)
     bugs = [bug for bug in all_bugs() if not options.only or bug.name in options.only]
     with ExitStack() as stack:
         pristine, *copies = (stack.enter_context(copy_of(options.root)) for _ in range(options.processes + 1))
-        known = (*SUITES, SIMULATION) if exists(SIMULATION, pristine) else SUITES
-        nursery = Nursery([suite for suite in known if not options.suites or suite.name in options.suites], pristine, copies)
+        suites = [suite for suite in SUITES if not options.suites or suite.name in options.suites]
+        nursery = Nursery(suites, pristine, copies, simulation(options.seeds) if options.seeds else None)
         with ThreadPoolExecutor(options.processes) as pool:
             findings = list(pool.map(nursery.try_out, bugs))
     print(table(findings))

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 _NEEDED = ("src", "tests", "docs", "pyproject.toml", "README.md")
-_PASSED, _FAILED = 0, 1  # exit codes of pytest and of joinbridge; all others say that the run itself went wrong
+_PASSED, _FAILED = 0, 1  # exit codes of pytest and of the simulation; all others say that the run itself went wrong
 
 _PATIENCE = 10
 """How many times as long a suite may take by the clock on the wall."""
@@ -62,7 +62,11 @@ SUITES = (
     _pytest("stateful", "tests/properties", "-k", "stateful or memory_bus", limit_s=300),
     _pytest("crash", "tests/unit/service/test_crashes.py", limit_s=300),
 )
-SIMULATION = Suite(name="simulation", command=("-m", "joinbridge", "sim", "--seeds", "200"), limit_s=600)
+
+
+def simulation(seeds: int) -> Suite:
+    """Return the suite that simulates up to so many seeds; its outcome is `by` the number that it took."""
+    return Suite(name="simulation", command=("-m", "planted.first_seed", str(seeds)), limit_s=max(60, 3 * seeds))
 
 
 @contextmanager
@@ -112,13 +116,6 @@ def run(suite: Suite, copy: Path) -> Outcome:
     if process.returncode == _FAILED:
         return Outcome(noticed=True, seconds=seconds, by=_first_failure(said))
     raise SuiteError(f"{suite.name} ended with {process.returncode}:\n{said[-2000:]}")
-
-
-def exists(suite: Suite, copy: Path) -> bool:
-    """Return whether the project at `copy` has a `joinbridge` command that `suite` could run."""
-    command = [sys.executable, *suite.command[:3], "--help"]
-    environment = {**os.environ, "PYTHONPATH": str(copy / "src")}
-    return subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False).returncode == _PASSED
 
 
 def _first_failure(said: str) -> str:

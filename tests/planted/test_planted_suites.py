@@ -61,6 +61,30 @@ def test_the_first_suite_that_notices_a_bug_is_named(copies: tuple[Path, Path], 
     assert "| It is wrong. | notices |" in table([finding])
 
 
+SEEDS = Suite(
+    name="simulation",
+    command=("-c", "try:\n    import f\nexcept SystemExit as e:\n    print('FAILED 17 - 6: ...')\n    raise"),
+    limit_s=20,
+)
+
+
+def test_how_many_seeds_it_took_is_told_whoever_notices_it_first(copies: tuple[Path, Path]) -> None:
+    pristine, copy = copies
+
+    finding = Nursery([NOTICES], pristine, [copy], SEEDS).try_out(BUG)
+
+    assert (finding.suite, finding.simulated) == ("notices", "17")
+    assert table([finding]).endswith("| 17 |")
+
+
+def test_the_simulation_comes_last(copies: tuple[Path, Path]) -> None:
+    pristine, copy = copies
+
+    finding = Nursery([BLIND], pristine, [copy], SEEDS).try_out(BUG)
+
+    assert (finding.suite, finding.by, finding.simulated) == ("simulation", "17", "17")
+
+
 def test_a_bug_that_nobody_notices_is_told(copies: tuple[Path, Path]) -> None:
     pristine, copy = copies
 

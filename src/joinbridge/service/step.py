@@ -8,7 +8,8 @@ Nothing is acknowledged here. The caller acknowledges when `take` has returned; 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +21,7 @@ from joinbridge.core.ids import DeviceId, MessageKey
 from joinbridge.core.policy import Policy
 from joinbridge.core.relevance import touched
 from joinbridge.core.rules import RULES
+from joinbridge.errors import StaleVersionError, StoreError, StoreRefusedError
 from joinbridge.observing import SILENT, Committed, Decided, Observer, Taken
 from joinbridge.ports import AuditRecord, Clock, DeadLetter, Delivery, Store, Unit
 from joinbridge.service.audit import record_of_letter, records_of
@@ -71,13 +73,17 @@ class Step:
         self._observer = observer
         self._describing = describing
         self._rules_due_at = datetime.min.replace(tzinfo=UTC)
+        self._in_doubt = False
         self.commits = 0
 
     async def take(self, deliveries: Sequence[Delivery]) -> Taken:
         """Commit all that follows from `deliveries`; then, and only then, they may be acknowledged.
 
-        Raises: StoreError, with nothing written.
+        Raises: StoreError, with nothing written, or with all of it if the answer to the commit was lost: take the same again.
         """
+        if self._in_doubt:
+            self._watch.load(await self._store.watched())
+            self._in_doubt = False
         reads = [read(delivery, self._reading) for delivery in deliveries]
         dead = [r for r in reads if r.letter is not None]
         pertinent = [r for r in reads if any(self._watch.matters(fact) for fact in r.facts)]
@@ -88,7 +94,7 @@ class Step:
         # Before the transaction, which must not wait for somebody else's database.
         described = () if self._describing is None else await self._describing.sightings(fact for r in pertinent for fact in r.facts)
         began = time.monotonic()
-        async with self._store.transaction() as unit:
+        async with self._transaction() as unit:
             fresh = await unit.fresh({r.key: r.delivery.at for r in (*pertinent, *dead)})
             new = _firsts(pertinent, fresh)
             sightings = [s for r in new for s in r.sightings]
@@ -99,11 +105,11 @@ class Step:
     async def fire(self, limit: int) -> int:
         """Commit all that follows from the deadlines that are due, at most `limit`; return how many there were.
 
-        Raises: StoreError, with nothing written.
+        Raises: StoreError, with nothing written, or with all of it if the answer to the commit was lost.
         """
         await self._keep_rules_current()
         began = time.monotonic()
-        async with self._store.transaction() as unit:
+        async with self._transaction() as unit:
             due = await unit.due(self._clock.now(), limit)
             if not due:
                 return 0
@@ -123,6 +129,18 @@ class Step:
         self._policy = replace(configured, rule_modes={**configured.rule_modes, **demoted})
         self._rules_due_at = now + RULES_REFRESH
         self._observer.rules({rule.name: rule.mode(self._policy) for rule in RULES})
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Unit]:
+        try:
+            async with self._store.transaction() as unit:
+                yield unit
+        except (StoreRefusedError, StaleVersionError):
+            raise  # nothing was written
+        except StoreError:
+            # Nobody knows whether it was committed. If so, all that it opened will come as duplicates, and would never be watched.
+            self._in_doubt = True
+            raise
 
     async def _keep_rules_current(self) -> None:
         if self._clock.now() >= self._rules_due_at:

@@ -26,6 +26,10 @@ class Watch:
     def __contains__(self, device: DeviceId) -> bool:
         return device in self._open or device in self._loaded
 
+    def load(self, watched: AbstractSet[DeviceId]) -> None:
+        """Watch what the store says is open, besides what this instance has followed."""
+        self._loaded = watched
+
     def matters(self, fact: Fact) -> bool:
         """Whether `fact` must be judged."""
         return isinstance(fact, DECISIVE) or any(device in self for device in touched(fact))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from joinbridge.core.evidence import Mode
 from joinbridge.core.ids import CommandKey, JoinPair, parse_eui64
 from joinbridge.core.pair import PairState
 from joinbridge.core.vocabulary import AlertCode
-from joinbridge.errors import StoreError
+from joinbridge.errors import StaleVersionError, StoreError, StoreRefusedError
 from joinbridge.observing import Taken
 from joinbridge.ports import Changes, Store
 from joinbridge.service.step import RULES_REFRESH
@@ -125,6 +126,37 @@ class TestPassingBy:
             refusing.clear()
             await running.intake.turn()
             assert ESME in running.watch
+
+    async def test_what_a_commit_opened_is_watched_also_when_its_answer_was_lost(self, site: Site) -> None:
+        lost = [StoreError("nobody knows what became of it")]
+
+        def answer() -> None:
+            if lost:
+                raise lost.pop()
+
+        async with site.sidecar(around=lambda p: replace(p, store=HookedStore(p.store, on_commit=answer))) as running:
+            await site.send(join_request(ESME, PPMID))
+            with pytest.raises(StoreError):
+                await running.intake.turn()
+            await running.intake.turn()
+
+            assert running.intake.totals == Taken(duplicates=1)
+            assert ESME in running.watch
+            assert PPMID in running.watch
+
+    @pytest.mark.parametrize("error", [StoreRefusedError("too long"), StaleVersionError("another was first")])
+    async def test_the_store_is_not_asked_for_all_that_is_open_where_nothing_was_written(self, site: Site, error: StoreError) -> None:
+        def refuse(_: Changes) -> None:
+            raise error
+
+        async with site.sidecar(around=lambda p: replace(p, store=HookedStore(p.store, on_save=refuse))) as running:
+            await site.send(join_request(ESME, PPMID))
+            with suppress(StoreError):
+                await running.intake.turn()
+            with counted_statements() as asked:
+                await running.step.take([])
+
+            assert asked == []
 
 
 class TestOneTransaction:

@@ -8,7 +8,7 @@ from joinbridge.proving.crashing import crash_everywhere
 from joinbridge.proving.scratch import own_scratch
 from joinbridge.proving.stories import STORIES, Story
 
-EVERY = 30
+EVERY = 10
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from joinbridge.proving.scratch import own_scratch
 from joinbridge.proving.simulation import simulate
 
 # To look longer: `joinbridge sim --seeds 100000 --procs 2`.
-FIRST, SEEDS = 50_000, 120
+FIRST, SEEDS = 50_000, 500
 REPEATED = range(60_000, 60_006)
 
 _TRACES = """
@@ -29,7 +29,7 @@ with scratch() as database:
 
 
 @pytest.mark.slow
-def test_a_hundred_seeds_break_nothing_and_miss_next_to_nothing() -> None:
+def test_five_hundred_seeds_break_nothing_and_miss_next_to_nothing() -> None:
     figures = figures_of(range(FIRST, FIRST + SEEDS), own_scratch())
 
     assert figures.failures == [], "replay with `joinbridge sim --seed N --trace`"

@@ -19,7 +19,7 @@ settings.register_profile("ci", UNHURRIED, max_examples=150, stateful_step_count
 # first: as dev, for who wants to know only whether anything fails, and not the smallest example of it.
 settings.register_profile("first", settings.get_profile("dev"), phases=[Phase.explicit, Phase.generate])
 # prove: for the stateful properties alone, which take more than a million steps then.
-settings.register_profile("prove", UNHURRIED, max_examples=1_000, stateful_step_count=50)
+settings.register_profile("prove", UNHURRIED, max_examples=1_100, stateful_step_count=50)
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
 settings.load_profile(PROFILE)

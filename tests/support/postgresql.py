@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from joinbridge.store import schema
 from joinbridge.store.opening import open_database
-from support.services import PostgreSql, Server
+from support.services import PostgreSql, Server, await_stop
 
 T = TypeVar("T")
 
@@ -51,11 +51,13 @@ def frozen(server: Server) -> Iterator[None]:
     """Let a server hang within the context. Each of PostgreSQL's processes leads a group of its own and has to be stopped by itself."""
     stopped = [server.pid]
     os.kill(server.pid, signal.SIGSTOP)  # first: it starts no more of them then
+    await_stop(stopped)
     try:
         for child in Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text("ascii").split():
             with suppress(ProcessLookupError):
                 os.kill(int(child), signal.SIGSTOP)
                 stopped.append(int(child))
+        await_stop(stopped)
         yield
     finally:
         for pid in stopped:

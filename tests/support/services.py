@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,23 +128,31 @@ class Server:
     def freeze(self) -> None:
         """Let it hang: connections stay open, nothing is answered from now on."""
         os.killpg(self.pid, signal.SIGSTOP)
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        # The signal stops a thread when that comes to run, or back from the disk; the others may still answer until then.
-        while any(_state(thread) not in "TZX" for thread in _threads(self.pid)):
-            assert time.monotonic() < deadline, f"{self.command[0]} does not stop"
-            time.sleep(0.001)
+        await_stop(_members(self.pid))
 
     def thaw(self) -> None:
         """Let it go on."""
         os.killpg(self.pid, signal.SIGCONT)
 
 
-def _threads(group: int) -> Iterator[Path]:
-    """Yield the folders in /proc of all threads in a process group."""
-    for process in Path("/proc").glob("[0-9]*"):
+def await_stop(processes: Iterable[int]) -> None:
+    """Return when every thread of the `processes`, which were told to, has stopped.
+
+    It has not until it comes to run, or back from the disk; the others may still answer.
+    """
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    for process in processes:
+        while any(_state(thread) not in "TZX" for thread in Path(f"/proc/{process}/task").glob("*")):
+            assert time.monotonic() < deadline, f"process {process} does not stop"
+            time.sleep(0.001)
+
+
+def _members(group: int) -> Iterator[int]:
+    """Yield the processes in a process group."""
+    for process in map(int, filter(str.isdecimal, os.listdir("/proc"))):
         with suppress(ProcessLookupError):
-            if os.getpgid(int(process.name)) == group:
-                yield from process.glob("task/*")
+            if os.getpgid(process) == group:
+                yield process
 
 
 def _state(thread: Path) -> str:

@@ -9,9 +9,11 @@ import pytest
 from joinbridge.core import facts
 from joinbridge.core.attempt import AttemptState, JoinAttempt, Purpose, armed, opened
 from joinbridge.core.case import Case
+from joinbridge.core.evidence import Grade
 from joinbridge.core.facts import Fact
 from joinbridge.core.ids import DeviceId
 from joinbridge.core.relevance import DECISIVE, keepers, touched
+from joinbridge.core.rules import RULES, Rule
 from joinbridge.core.vocabulary import AlertCode, Cra
 from support.home import (
     CAD,
@@ -169,3 +171,9 @@ def test_only_the_news_that_a_device_is_there_concerns_those_that_are_to_authori
 
 def test_an_alert_of_a_device_on_which_nothing_is_open_is_kept_by_nobody() -> None:
     assert keepers(alert(PPMID, AlertCode.DEVICE_JOINED_SMHAN), case_of(a_join(ESME, CAD))) == set()
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.grade is Grade.CONCLUSIVE], ids=lambda rule: rule.name)
+def test_what_decides_alone_is_never_passed_by(rule: Rule) -> None:
+    """An instance does not watch what another one opened: what it misses there must not be able to decide anything by itself."""
+    assert all(issubclass(fact, DECISIVE) for fact in rule.reads)

@@ -49,7 +49,7 @@ def sim(
 
 def _many(seeds: range, procs: int, *, as_json: bool) -> None:
     began = time.monotonic()
-    with _progress(silent=as_json) as view:
+    with _progress() as view:
         bar = view.add_task("simulating", total=len(seeds))
 
         def show(figures: Figures) -> None:
@@ -88,7 +88,7 @@ def _one(seed: int, *, trace: bool) -> None:
 
 def _crash(procs: int, every: int, *, as_json: bool) -> None:
     began = time.monotonic()
-    with _progress(silent=as_json) as view:
+    with _progress() as view:
         bar = view.add_task("crashing", total=None)
         crashes = crash_campaign(procs, every, lambda done: view.update(bar, description=f"{done.tellings:,} tellings"))
     _print({**_run(began), "every": every, **crashes.to_json()}, as_json=as_json)
@@ -102,7 +102,7 @@ def _crash(procs: int, every: int, *, as_json: bool) -> None:
 
 def _compare(seeds: range, url: str, procs: int, *, as_json: bool) -> None:
     began = time.monotonic()
-    with _progress(silent=as_json) as view:
+    with _progress() as view:
         bar = view.add_task("simulating on two databases", total=len(seeds))
         compared = compare_databases(seeds, url, procs, lambda done: view.update(bar, completed=done.seeds))
     _print({**_run(began), "from": seeds.start, **compared.to_json()}, as_json=as_json)
@@ -136,6 +136,6 @@ def _print(told: dict[str, object], *, as_json: bool) -> None:
         console().print(f"{name.replace('_', ' '):>32}  {value}", soft_wrap=True)
 
 
-def _progress(*, silent: bool) -> Progress:
+def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=errors(), disable=silent, transient=True)
+    return Progress(*columns, console=errors(), disable=not errors().is_terminal, transient=True)

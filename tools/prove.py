@@ -434,6 +434,9 @@ def page(kept: Sequence[Kept]) -> str:
             "",
         ]
         lines += tables(one.part, one.figures)
+    missing = [part for part in PARTS if part not in [one.part for one in kept]]
+    if missing:
+        lines += ["## Not run yet", "", *(f"- {part.name}: {part.says}" for part in missing), ""]
     return "\n".join(lines)
 
 

@@ -62,3 +62,6 @@ def test_the_page_names_seeds_and_commit_of_each_portion_and_shrinks_the_aims(
     assert "- seeds 70,003 to 70,005, commit abc1234, 30 November 2026: 12 s, 2 processes on a machine" in page
     assert "At 0.1 of the full length" in page
     assert "| seeds: at least 10,000 | 6 | **missed** |" in page
+    assert page.count("\n## ") == 2
+    assert "## Not run yet" in page
+    assert "- crash-points: A crash before" in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -19,15 +20,24 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def prove(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("prove", ROOT / "tools" / "prove.py")
+def tool(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "prove", module)  # where dataclasses look for it
+    monkeypatch.setitem(sys.modules, name, module)  # where dataclasses look for it
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def prove(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    return tool("prove", monkeypatch)
+
+
+@pytest.fixture
+def mutate(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    return tool("mutate", monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +75,15 @@ def test_the_page_names_seeds_and_commit_of_each_portion_and_shrinks_the_aims(
     assert page.count("\n## ") == 2
     assert "## Not run yet" in page
     assert "- crash-points: A crash before" in page
+
+
+@pytest.mark.parametrize(("noticed", "survived", "not_tried", "reached"), [(96, 4, 3, True), (94, 6, 0, False), (0, 0, 9, False)])
+def test_mutants_are_measured_in_percent_of_those_that_were_tried(
+    prove: ModuleType, mutate: ModuleType, noticed: int, survived: int, not_tried: int, reached: bool
+) -> None:
+    count = Counter({"noticed": noticed, "survived": survived, "not tried": not_tried})
+
+    (aim,) = prove.mutant_aims(mutate._facts({"core/order.py": count}, [], 1.0), 1.0)
+
+    assert aim.reached is reached
+    assert f"% of {noticed + survived}" in aim.measured

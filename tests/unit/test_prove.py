@@ -55,6 +55,7 @@ def test_portions_add_up_to_the_whole(prove: ModuleType, portions: list[Figures]
     expected = whole.to_json()
     assert told["seeds"] == 6
     assert told.pop("virtual_days") == pytest.approx(expected["virtual_days"], abs=0.2)  # each is rounded
+    assert told.pop("fault_meets_transition_or_rule") == 0  # which met which is not told
     assert told == {name: expected[name] for name in told}
 
 

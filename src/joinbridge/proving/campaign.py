@@ -73,11 +73,11 @@ def compare_databases(seeds: Sequence[int], url: str, procs: int, on_progress: C
 
     Raises: StoreError when the database cannot be reached.
     """
-    compared = Compared()
+    told = Compared()
     for part in _compared_parts(seeds, url, procs):
-        compared.add(part)
-        on_progress(compared)
-    return compared
+        told.add(part)
+        on_progress(told)
+    return told
 
 
 def figures_of(seeds: Sequence[int], database: Scratch) -> Figures:

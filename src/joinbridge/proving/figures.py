@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
+from typing import Any
 
 from joinbridge.proving.faults import FaultKind
 from joinbridge.proving.simulation import Outcome
@@ -50,6 +52,24 @@ class Figures:
     crossed: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
 
+    @classmethod
+    def of_json(cls, told: Mapping[str, Any]) -> Figures:  # Any: plain JSON
+        """Return what `to_json` told, but for `crossed`, of which it told the number alone."""
+        return cls(
+            seeds=told["seeds"],
+            messages=told["messages"],
+            lived=timedelta(days=told["virtual_days"]),
+            attempts=told["attempts"],
+            inferences=told["inferences"],
+            false=told["false_inferences"],
+            provable=told["proofs_delivered_for_lost"],
+            missed=told["missed_inferences"],
+            traces=int(told["traces"], 16),
+            faults=Counter(told["faults"]),
+            happened=Counter(told["happened"]),
+            failures=[Failure(seed=one["seed"], trace=one["trace"], violations=tuple(one["violations"])) for one in told["violations"]],
+        )
+
     def take(self, outcome: Outcome) -> None:
         """Add one simulation."""
         history, score = outcome.history, outcome.history.score
@@ -64,7 +84,6 @@ class Figures:
             self.provable += score.proofs_delivered_for_lost
             self.missed += score.missed_inferences
         kinds = {label.split(":")[0] for label in outcome.weather.happened}
-        self.faults.update({label.split(":")[0]: 0 for label in kinds})
         for label, times in outcome.weather.happened.items():
             self.faults[label.split(":")[0]] += times
         what = happened(history, outcome.weather)

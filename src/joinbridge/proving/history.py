@@ -38,7 +38,7 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """One simulation at rest. `truth` and `score` are None where nobody knows the truth; `settings` are those of the sidecar."""
+    """One simulation at rest. `truth` and `score` are None where nobody knows the truth; `policy` is the sidecar's."""
 
     ledger: Ledger
     stored: Stored

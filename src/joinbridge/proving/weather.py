@@ -16,7 +16,6 @@ _AWAY = {
     FaultKind.DATABASE_AWAY: StoreError,
     FaultKind.BUS_AWAY: TransportError,
     FaultKind.INVENTORY_AWAY: InventoryError,
-    FaultKind.INVENTORY_CONFLICTS: InventoryConflictError,
 }
 
 
@@ -32,7 +31,6 @@ class Weather:
         self.timed = sorted((fault for fault in schedule if fault.kind not in AT_CALLS), key=lambda fault: fault.at_s)
         self.happened: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
-        self.passed = 0
         self._armed = {(fault.call, fault.nth): fault for fault in schedule if fault.kind in AT_CALLS}
         self._lasting: Counter[FaultKind] = Counter()
         self._trace = trace
@@ -72,7 +70,6 @@ class Weather:
 
     def take(self, call: Call) -> Fault | None:
         """Count `call`, and return what is to happen at it."""
-        self.passed += 1
         self.calls[call.name] += 1
         return self._armed.pop((call.name, self.calls[call.name]), None)
 
@@ -80,7 +77,7 @@ class Weather:
 class Process:
     """One sidecar process as its calls see it: a `points.Gate`. Once it is `dead`, every call of it ends it again.
 
-    `lose_consumer` is what becomes of a source whose settlement was not heard; `linger` lets time pass as the fault wants it.
+    `lose_consumer` is what becomes of a source whose settlement was not heard; `latency_s` how long a call takes.
     """
 
     def __init__(self, weather: Weather, *, lose_consumer: Callable[[], None], latency_s: Callable[[], float]) -> None:

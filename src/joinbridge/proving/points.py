@@ -5,18 +5,20 @@ What lies between two calls is written nowhere, so these are all the moments at 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from joinbridge.core.case import Case, DeadlinePassed
 from joinbridge.core.ids import DeviceId, JoinPair, MessageKey
 from joinbridge.errors import InventoryError, StoreError, TransportError
 from joinbridge.ports import Changes, Delivery, FailedTry, Inventory, Outbox, OwedEffect, Publication, Publisher, Source, Store, Unit
 from joinbridge.wiring.assembly import Parts
+
+T = TypeVar("T")
 
 WRITES = frozenset({"begin", "save", "commit", "ack", "requeue", "reject", "lease", "settle", "postpone", "publish", "set joined"})
 """Calls that change something, or begin to; what happens before another call could as well happen before the next of these."""
@@ -58,6 +60,14 @@ def gated(parts: Parts, gate: Gate) -> Parts:
     )
 
 
+async def _through(gate: Gate, call: Call, make: Callable[[], Awaitable[T]]) -> T:
+    """Make `call` between its two points, and return what comes of it."""
+    await gate.before(call)
+    made = await make()
+    await gate.after(call)
+    return made
+
+
 class _Store:
     def __init__(self, store: Store, gate: Gate) -> None:
         self._store = store
@@ -73,25 +83,13 @@ class _Store:
         await self._gate.after(Call("commit"))
 
     async def watched(self) -> AbstractSet[DeviceId]:
-        call = Call("watched")
-        await self._gate.before(call)
-        found = await self._store.watched()
-        await self._gate.after(call)
-        return found
+        return await _through(self._gate, Call("watched"), self._store.watched)
 
     async def next_deadline(self) -> datetime | None:
-        call = Call("next deadline")
-        await self._gate.before(call)
-        found = await self._store.next_deadline()
-        await self._gate.after(call)
-        return found
+        return await _through(self._gate, Call("next deadline"), self._store.next_deadline)
 
     async def contradictions(self, since: datetime) -> Mapping[str, int]:
-        call = Call("contradictions")
-        await self._gate.before(call)
-        found = await self._store.contradictions(since)
-        await self._gate.after(call)
-        return found
+        return await _through(self._gate, Call("contradictions"), lambda: self._store.contradictions(since))
 
 
 class _Unit:
@@ -100,31 +98,16 @@ class _Unit:
         self._gate = gate
 
     async def fresh(self, keys: Mapping[MessageKey, datetime]) -> set[MessageKey]:
-        call = Call("fresh")
-        await self._gate.before(call)
-        found = await self._unit.fresh(keys)
-        await self._gate.after(call)
-        return found
+        return await _through(self._gate, Call("fresh"), lambda: self._unit.fresh(keys))
 
     async def load(self, devices: Collection[DeviceId]) -> Case:
-        call = Call("load")
-        await self._gate.before(call)
-        found = await self._unit.load(devices)
-        await self._gate.after(call)
-        return found
+        return await _through(self._gate, Call("load"), lambda: self._unit.load(devices))
 
     async def due(self, now: datetime, limit: int) -> Sequence[DeadlinePassed]:
-        call = Call("due")
-        await self._gate.before(call)
-        found = await self._unit.due(now, limit)
-        await self._gate.after(call)
-        return found
+        return await _through(self._gate, Call("due"), lambda: self._unit.due(now, limit))
 
     async def save(self, changes: Changes) -> None:
-        call = Call("save")
-        await self._gate.before(call)
-        await self._unit.save(changes)
-        await self._gate.after(call)
+        await _through(self._gate, Call("save"), lambda: self._unit.save(changes))
 
 
 class _Outbox:
@@ -133,30 +116,16 @@ class _Outbox:
         self._gate = gate
 
     async def lease(self, now: datetime, limit: int, lease: timedelta) -> Sequence[OwedEffect]:
-        call = Call("lease")
-        await self._gate.before(call)
-        found = await self._outbox.lease(now, limit, lease)
-        await self._gate.after(call)
-        return found
+        return await _through(self._gate, Call("lease"), lambda: self._outbox.lease(now, limit, lease))
 
     async def settle(self, keys: Sequence[str], now: datetime) -> None:
-        call = Call("settle", about=keys)
-        await self._gate.before(call)
-        await self._outbox.settle(keys, now)
-        await self._gate.after(call)
+        await _through(self._gate, Call("settle", about=keys), lambda: self._outbox.settle(keys, now))
 
     async def next_due(self) -> datetime | None:
-        call = Call("next effect")
-        await self._gate.before(call)
-        found = await self._outbox.next_due()
-        await self._gate.after(call)
-        return found
+        return await _through(self._gate, Call("next effect"), self._outbox.next_due)
 
     async def postpone(self, failures: Sequence[FailedTry]) -> None:
-        call = Call("postpone", about=[one.key for one in failures])
-        await self._gate.before(call)
-        await self._outbox.postpone(failures)
-        await self._gate.after(call)
+        await _through(self._gate, Call("postpone", about=[one.key for one in failures]), lambda: self._outbox.postpone(failures))
 
 
 class _Source:
@@ -181,16 +150,14 @@ class _Source:
         await self._gate.after(call)
 
     async def requeue(self, deliveries: Sequence[Delivery]) -> None:
-        call = Call("requeue", TransportError, [one.key for one in deliveries])
-        await self._gate.before(call)
-        await self._source.requeue(deliveries)
-        await self._gate.after(call)
+        await _through(
+            self._gate, Call("requeue", TransportError, [one.key for one in deliveries]), lambda: self._source.requeue(deliveries)
+        )
 
     async def reject(self, delivery: Delivery, reason: str, offset: int | None) -> None:
-        call = Call("reject", TransportError, (delivery.key, reason))
-        await self._gate.before(call)
-        await self._source.reject(delivery, reason, offset)
-        await self._gate.after(call)
+        await _through(
+            self._gate, Call("reject", TransportError, (delivery.key, reason)), lambda: self._source.reject(delivery, reason, offset)
+        )
 
 
 class _Publisher:
@@ -211,15 +178,11 @@ class _Inventory:
         self._gate = gate
 
     async def joined(self, pairs: Sequence[JoinPair]) -> Mapping[JoinPair, bool]:
-        call = Call("joined", InventoryError)
-        await self._gate.before(call)
-        found = await self._inventory.joined(pairs)
-        await self._gate.after(call)
-        return found
+        return await _through(self._gate, Call("joined", InventoryError), lambda: self._inventory.joined(pairs))
 
     async def set_joined(self, pair: JoinPair, *, joined: bool, expected: bool | None) -> bool:
-        call = Call("set joined", InventoryError, (str(pair), str(joined)))
-        await self._gate.before(call)
-        changed = await self._inventory.set_joined(pair, joined=joined, expected=expected)
-        await self._gate.after(call)
-        return changed
+        return await _through(
+            self._gate,
+            Call("set joined", InventoryError, (str(pair), str(joined))),
+            lambda: self._inventory.set_joined(pair, joined=joined, expected=expected),
+        )

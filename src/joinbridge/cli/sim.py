@@ -16,6 +16,7 @@ from joinbridge.cli.output import FOUND_WRONG, complain, console, errors, print_
 from joinbridge.proving.campaign import campaign, compare_databases, crash_campaign, replay, shrink
 from joinbridge.proving.figures import ENOUGH_SEEDS, Figures
 
+_LISTED = 30  # of a table, so many fit on a screen
 _SHRUNK = 3  # failing seeds that are shrunk, which takes a few dozen simulations each
 
 
@@ -131,9 +132,24 @@ def _print(told: dict[str, object], *, as_json: bool) -> None:
         print_json(told)
         return
     for name, value in told.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{key} {times:,}" for key, times in value.items())  # noqa: PLW2901 - as people read it
-        console().print(f"{name.replace('_', ' '):>32}  {value}", soft_wrap=True)
+        console().print(f"{name.replace('_', ' '):>32}  {_for_people(value)}", soft_wrap=True)
+
+
+def _for_people(value: object) -> str:
+    match value:
+        case dict() if len(value) > _LISTED:
+            return f"{len(value)} kinds of things, which --json lists"
+        case dict():
+            return ", ".join(f"{key} {times:,}" for key, times in value.items())
+        case list():
+            return ", ".join(map(str, value)) or "nothing"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.4g}"
+        case int():
+            return f"{value:,}"
+    return str(value)
 
 
 def _progress() -> Progress:

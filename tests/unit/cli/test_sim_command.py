@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from joinbridge.cli.sim import _for_people
 from joinbridge.proving import simulation
 from joinbridge.proving.history import History
 from support.cli import Cli
@@ -53,3 +54,19 @@ def test_one_seed_that_breaks_something_ends_with_1(cli: Cli, monkeypatch: pytes
 
     assert ended.code == 1
     assert "3: something" in ended.complaint
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (True, "yes"),
+        (1234, "1,234"),
+        (0.016483, "0.01648"),
+        ([], "nothing"),
+        ({"kill": 1234}, "kill 1,234"),
+        (dict.fromkeys(range(31), 1), "31 kinds of things, which --json lists"),
+        (None, "None"),
+    ],
+)
+def test_figures_are_told_as_people_read_them(value: object, said: str) -> None:
+    assert _for_people(value) == said

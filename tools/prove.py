@@ -76,13 +76,17 @@ class Scale:
 
 @dataclass(frozen=True)
 class Part:
-    """One proof: how it is run, and what its figures come to. Of one in `portions`, a share is so many of them."""
+    """One proof: how it is run, and what its figures come to.
+
+    Of one in `portions`, a share is so many of them; one that is not `divisible` is run whole, whatever share is asked for.
+    """
 
     name: str
     says: str
     commands: Callable[[Scale], Sequence[Sequence[str]]]
     aims: Callable[[Figures, float], Sequence[Aim]]
     portions: int = 1
+    divisible: bool = True
 
     def files(self, out: Path) -> Sequence[Path]:
         """Return where the figures of its portions are kept."""
@@ -99,6 +103,8 @@ class Kept:
     @property
     def share(self) -> float:
         """How much of its full length was run."""
+        if not self.part.divisible:
+            return 1.0
         if self.part.portions > 1:
             return len(self.portions) / self.part.portions
         return float(self.portions[0]["run"]["share"])
@@ -252,6 +258,7 @@ PARTS = (
         "The same seeds give the same traces.",
         lambda scale: [scale.simulate("--seeds", str(TWICE)) for _ in range(2)],
         same_twice_aims,
+        divisible=False,
     ),
     Part(
         "two-databases",
@@ -286,6 +293,7 @@ PARTS = (
         "A deployed sidecar that loses its broker, database, inventory, network or life.",
         lambda scale: [scale.tests("tests/faults", "-m", "faults")],
         suite_aims,
+        divisible=False,
     ),
     Part(
         "campaign",
@@ -298,12 +306,14 @@ PARTS = (
         "Bugs that were planted, each in a copy; the suite that noticed it first, and how many seeds the simulation alone takes, of 200.",
         lambda scale: [[PYTHON, "-m", "planted.run", *scale.writes()]],
         planted_aims,
+        divisible=False,
     ),
     Part(
         "mutants",
         "Every small change to the core and the step; what survives has its reason in docs/mutants.toml.",
         lambda scale: [[PYTHON, "tools/mutate.py", "--processes", str(scale.processes), "--results", str(scale.written)]],
         mutant_aims,
+        divisible=False,
     ),
 )
 

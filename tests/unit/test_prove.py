@@ -88,3 +88,9 @@ def test_mutants_are_measured_in_percent_of_those_that_were_tried(
 
     assert aim.reached is reached
     assert f"% of {noticed + survived}" in aim.measured
+
+
+def test_what_is_always_run_whole_is_not_told_as_a_share(prove: ModuleType) -> None:
+    for part in prove.PARTS:
+        whole, tenth = (part.commands(prove.Scale(share, 2, Path("figures"))) for share in (1.0, 0.1))
+        assert part.divisible is (part.portions > 1 or part.name == "stateful" or whole != tenth), part.name

@@ -121,7 +121,7 @@ def crash_everywhere(story: Story, scratch: Scratch, *, every: int = 1, first: i
         expected.append(end_state(told))
         if wrong := violations(told):
             found.broken.append(Broken(story=story.name, point=CrashPoint(call="none", nth=0, mode=Mode.AFTER), wrong=tuple(wrong)))
-    for point in list(_points(undisturbed.weather.calls))[first::every]:
+    for point in points(undisturbed.weather.calls)[first::every]:
         _crash_at(point, story, plan, tape, expected, scratch, found)
     if every == 1:
         found.open_ended += _beyond(undisturbed.weather.calls, story, plan, tape, scratch)
@@ -172,10 +172,9 @@ def _timeless(key: str) -> str:
     return re.sub(r"^(probe:.*:)\d+$", r"\1", key)
 
 
-def _points(calls: Mapping[str, int]) -> Iterator[CrashPoint]:
-    for name in sorted(calls):
-        for nth in range(1, calls[name] + 1):
-            yield from (CrashPoint(call=name, nth=nth, mode=mode) for mode in Mode)
+def points(calls: Mapping[str, int]) -> Sequence[CrashPoint]:
+    """Return every point of so many calls of each name. One mode comes after the other, so that each `every`-th has some of all."""
+    return [CrashPoint(call=name, nth=nth, mode=mode) for mode in Mode for name in sorted(calls) for nth in range(1, calls[name] + 1)]
 
 
 def _crash_at(

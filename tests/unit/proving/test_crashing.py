@@ -53,6 +53,14 @@ def points() -> list[CrashPoint]:
     return [CrashPoint(call=call, nth=1, mode=Mode.BEFORE) for call in ("publish", "commit")]
 
 
+@pytest.mark.parametrize("every", [1, 3, 10, 30, 60])
+def test_a_part_of_the_points_has_some_of_each_mode(every: int) -> None:
+    modes = Counter(point.mode for point in crashing.points({"ack": 40, "commit": 50})[::every])
+
+    assert modes.keys() == set(Mode)
+    assert max(modes.values()) - min(modes.values()) <= 1
+
+
 def test_an_end_that_is_another_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[History] = []
 

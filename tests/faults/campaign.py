@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import signal
 import sys
@@ -30,6 +31,8 @@ from support.proxy import Proxy
 from support.services import Server, postgresql, rabbitmq
 
 VICTIMS = 2
+HOMES_A_MINUTE = 52
+"""A home has some 88 messages: an hour of them comes to a quarter of a million and a little more."""
 SAMPLE_S = 5.0
 DAY_S = 86_400.0
 
@@ -53,11 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="campaign", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60.0, help="for so long faults happen; it comes to rest afterwards")
     parser.add_argument("--seed", type=int, default=1, help="of the estate, and of what happens when")
-    parser.add_argument("--homes", type=int, default=400)
+    parser.add_argument("--homes", type=int, help=f"{HOMES_A_MINUTE} for each minute if not given")
     parser.add_argument("--speed", type=float, default=800.0, help="so many seconds of the estate pass in each")
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(arguments)
-    scale = Scale(minutes=options.minutes, seed=options.seed, homes=options.homes, speed=options.speed)
+    homes = options.homes if options.homes is not None else math.ceil(HOMES_A_MINUTE * options.minutes)
+    scale = Scale(minutes=options.minutes, seed=options.seed, homes=homes, speed=options.speed)
     began = time.monotonic()
     told = {**run(scale), "took_s": round(time.monotonic() - began)}
     if options.json:

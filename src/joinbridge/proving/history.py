@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,9 +13,10 @@ from typing import Any
 
 from joinbridge.core.attempt import AttemptKey, JoinAttempt
 from joinbridge.core.effects import Effect
-from joinbridge.core.ids import JoinPair
+from joinbridge.core.ids import DeviceId, JoinPair
 from joinbridge.core.pair import PairRecord
 from joinbridge.core.policy import Policy
+from joinbridge.observing import Decided
 from joinbridge.ports import AuditRecord, DeadLetter
 from joinbridge.proving.ledger import Ledger
 from joinbridge.proving.scratch import Scratch, moment
@@ -65,6 +68,30 @@ class History:
         """Every effect that was committed, in order; one that was owed already when it was owed again is there once."""
         owed = (effect for commit in self.ledger.commits if commit.changes for effect in commit.changes.effects)
         return tuple({effect.key: effect for effect in owed}.values())
+
+    def was_open(self, target: DeviceId, since: int, until: int) -> bool:
+        """Return whether one attempt on `target` was open, or had a deadline, from the `since`-th commit to after the `until`-th."""
+        return any(begin <= since and until < end for begin, end in self._open.get(target, ()))
+
+    @cached_property
+    def _open(self) -> Mapping[DeviceId, Sequence[tuple[int, float]]]:
+        """By target: for each time that an attempt was open, the commit that opened it and the one that ended it."""
+        spans: defaultdict[DeviceId, list[tuple[int, float]]] = defaultdict(list)
+        began: dict[AttemptKey, int] = {}
+        for number, commit in enumerate(self.ledger.commits, start=1):
+            for attempt in () if commit.changes is None else commit.changes.attempts:
+                if attempt.is_open or attempt.deadlines:
+                    began.setdefault(attempt.key, number)
+                elif attempt.key in began:
+                    spans[attempt.target].append((began.pop(attempt.key), number))
+        for key, number in began.items():
+            spans[key.request_id.device].append((number, math.inf))
+        return spans
+
+    @property
+    def decided(self) -> Iterator[Decided]:
+        """Every decision that was committed and told of, in order; a sidecar that is killed right after a commit tells nothing of it."""
+        return (decided for committed in self.ledger.told for decided in committed.decisions)
 
     @property
     def audit(self) -> Iterator[AuditRecord]:

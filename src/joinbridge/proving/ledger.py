@@ -33,10 +33,11 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """A delivery that was settled for good, and how many transactions were committed by then."""
+    """A delivery that was settled for good, how many transactions were committed by then, and when it was handed over (`since`)."""
 
     delivery: Delivery
     commits: int
+    since: int = 0
     rejected: bool = False
 
 
@@ -171,6 +172,7 @@ class _Source:
         self._source = source
         self._ledger = ledger
         self._trace = trace
+        self._handed_over: dict[int, int] = {}  # by tag: how many transactions were committed then
 
     @property
     def is_live(self) -> bool:
@@ -179,14 +181,14 @@ class _Source:
     async def receive(self, limit: int, wait: timedelta) -> Sequence[Delivery]:
         found = await self._source.receive(limit, wait)
         if found:
+            self._handed_over.update(dict.fromkeys((one.tag for one in found), len(self._ledger.commits)))
             self._trace.add("bus", "handed over", (one.key for one in found))
         return found
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         await self._source.ack(deliveries)
         self._trace.add("bus", "acknowledged", (one.key for one in deliveries))
-        commits = len(self._ledger.commits)
-        self._ledger.settled += [Acknowledged(delivery=each, commits=commits) for each in deliveries]
+        self._ledger.settled += [self._acknowledged(each) for each in deliveries]
 
     async def requeue(self, deliveries: Sequence[Delivery]) -> None:
         await self._source.requeue(deliveries)
@@ -195,7 +197,11 @@ class _Source:
     async def reject(self, delivery: Delivery, reason: str, offset: int | None) -> None:
         await self._source.reject(delivery, reason, offset)
         self._trace.add("bus", "rejected", (delivery.key, reason))
-        self._ledger.settled.append(Acknowledged(delivery=delivery, commits=len(self._ledger.commits), rejected=True))
+        self._ledger.settled.append(replace(self._acknowledged(delivery), rejected=True))
+
+    def _acknowledged(self, delivery: Delivery) -> Acknowledged:
+        commits = len(self._ledger.commits)
+        return Acknowledged(delivery=delivery, commits=commits, since=self._handed_over.get(delivery.tag, commits))
 
 
 class _Publisher:

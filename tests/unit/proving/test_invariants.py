@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,9 +11,10 @@ import pytest
 
 from joinbridge.core.attempt import AttemptState, JoinAttempt
 from joinbridge.core.case import Case, Contradiction, DeadlinePassed, Decision
-from joinbridge.core.effects import UpdateInventory
+from joinbridge.core.effects import ReissueJoin, UpdateInventory
 from joinbridge.core.evidence import Grade
-from joinbridge.core.ids import JoinPair, message_key
+from joinbridge.core.facts import Sighting
+from joinbridge.core.ids import DeviceId, JoinPair, message_key
 from joinbridge.core.pair import PairRecord, PairState
 from joinbridge.core.relevance import DECISIVE
 from joinbridge.core.vocabulary import Intent
@@ -87,6 +88,29 @@ def not_among_the_dead(history: History) -> History:
     return with_stored(history, dead={})
 
 
+def alerted_and_passed_by(history: History) -> History:
+    """Return it with an alert that was acknowledged unrecorded, about a device on which an attempt is open for ever."""
+    alert = next(
+        one
+        for one in history.ledger.settled
+        if message_key(one.delivery.body) not in history.stored.inbox and not one.rejected and any(about(one))
+    )
+    attempt = replace(an_attempt(history), state=AttemptState.PROBED)
+    attempt = replace(attempt, request_id=replace(attempt.request_id, device=next(about(alert))))
+    lived = committing(history, attempts=[attempt])
+    number = len(lived.ledger.commits)
+    return with_ledger(lived, settled=[replace(one, since=number, commits=number) if one is alert else one for one in lived.ledger.settled])
+
+
+def about(one: Acknowledged) -> Iterator[DeviceId]:
+    return (fact.device for fact in read(one.delivery, Reading()).facts if fact.device is not None)
+
+
+def judged_twice(history: History) -> History:
+    first = next(told for told in history.ledger.told if any(isinstance(decided.event, Sighting) for decided in told.decisions))
+    return with_ledger(history, told=[*history.ledger.told, first])
+
+
 def published_twice(history: History) -> History:
     command = next(one for one in history.ledger.published if not one.body.startswith(b"{"))
     return with_ledger(history, published=[*history.ledger.published, replace(command, body=command.body + b" ")])
@@ -95,6 +119,18 @@ def published_twice(history: History) -> History:
 def published_out_of_nothing(history: History) -> History:
     stranger = Publication(key="stranger", exchange="x", route="x", body=b"x", content_type="")
     return with_ledger(history, published=[*history.ledger.published, stranger])
+
+
+def done_and_never_sent(history: History) -> History:
+    return with_ledger(history, published=[])
+
+
+def corrected_and_never_set(history: History) -> History:
+    return with_ledger(history, written=[])
+
+
+def sent_out_of_order(history: History) -> History:
+    return with_ledger(history, published=history.ledger.published[::-1])
 
 
 def still_owed(history: History) -> History:
@@ -124,6 +160,11 @@ def overwritten_blindly(history: History) -> History:
     return with_ledger(history, written=[*history.ledger.written, call])
 
 
+def overwritten_whatever_it_held(history: History) -> History:
+    call = next(call for call in history.ledger.written if call.expected is not None and not call.conflict)
+    return with_ledger(history, written=[*history.ledger.written, replace(call, expected=None)])
+
+
 def lost_in_the_inventory(history: History) -> History:
     return replace(history, inventory={pair: not joined for pair, joined in history.inventory.items()})
 
@@ -147,12 +188,7 @@ def inferred_from_nothing_kept(history: History) -> History:
 def contradicted_and_still_inferred(history: History) -> History:
     record = inferred(history)
     contradiction = Contradiction(rule=record.basis[0].rule, pair=record.pair, at=record.since, says="")
-    decided = Decided(
-        event=a_deadline(history),
-        case=Case(pairs={record.pair: record}),
-        decision=Decision(contradictions=(contradiction,)),
-    )
-    return with_ledger(history, told=[*history.ledger.told, Committed(at=record.since, decisions=[decided], withheld=False, took_s=0)])
+    return deciding(history, Case(pairs={record.pair: record}), contradictions=(contradiction,))
 
 
 def answered_after_its_proof(history: History, by: timedelta = timedelta(seconds=1)) -> History:
@@ -162,23 +198,33 @@ def answered_after_its_proof(history: History, by: timedelta = timedelta(seconds
     unjoin = replace(unjoin, request_id=replace(unjoin.request_id, device=record.pair.target))
     answered = replace(unjoin, state=AttemptState.CONFIRMED_LATE, answered_at=max(e.earliest for e in record.basis) + by)
     contradiction = Contradiction(rule=record.basis[0].rule, pair=record.pair, at=record.since, says="")
-    decided = Decided(
-        event=a_deadline(history),
-        case=Case(pairs={record.pair: record}, attempts={unjoin.key: unjoin}),
-        decision=Decision(attempts=(answered,), contradictions=(contradiction,)),
+    return deciding(
+        history, Case(pairs={record.pair: record}, attempts={unjoin.key: unjoin}), attempts=(answered,), contradictions=(contradiction,)
     )
-    return with_ledger(history, told=[*history.ledger.told, Committed(at=record.since, decisions=[decided], withheld=False, took_s=0)])
 
 
 def disputed_and_not_taken_back(history: History) -> History:
     record = replace(inferred(history), held=True)
     contradiction = Contradiction(rule=record.basis[0].rule, pair=record.pair, at=record.since, says="")
-    decided = Decided(
-        event=a_deadline(history),
-        case=Case(pairs={record.pair: record}),
-        decision=Decision(pairs=(replace(record, state=PairState.DISPUTED),), contradictions=(contradiction,)),
+    return deciding(
+        history, Case(pairs={record.pair: record}), pairs=(replace(record, state=PairState.DISPUTED),), contradictions=(contradiction,)
     )
-    return with_ledger(history, told=[*history.ledger.told, Committed(at=record.since, decisions=[decided], withheld=False, took_s=0)])
+
+
+def deciding(history: History, case: Case, **decision: Any) -> History:  # Any: the fields of a decision
+    decided = Decided(event=a_deadline(history), case=case, decision=Decision(**decision))
+    at = history.ledger.commits[-1].at
+    return with_ledger(history, told=[*history.ledger.told, Committed(at=at, decisions=[decided], withheld=False, took_s=0)])
+
+
+def disputed_and_not_counted(history: History) -> History:
+    record = replace(inferred(history), held=None)
+    return deciding(history, Case(pairs={record.pair: record}), pairs=(replace(record, state=PairState.DISPUTED),))
+
+
+def quietly_replaced(history: History) -> History:
+    record = inferred(history)
+    return deciding(history, Case(pairs={record.pair: record}), pairs=(replace(record, state=PairState.NOT_JOINED, basis=()),))
 
 
 def a_deadline(history: History) -> DeadlinePassed:
@@ -194,6 +240,10 @@ def fired_early(history: History) -> History:
 def fired_twice(history: History) -> History:
     fired = next(commit for commit in history.ledger.commits if commit.due)
     return with_ledger(history, commits=[*history.ledger.commits, Commit(at=fired.at, due=fired.due)])
+
+
+def fired_and_void(history: History) -> History:
+    return deciding(history, Case(), effects=history.effects[:1])
 
 
 def open_without_a_deadline(history: History) -> History:
@@ -226,6 +276,14 @@ def answered_and_not_recorded(history: History) -> History:
 
 def retried_without_end(history: History) -> History:
     return committing(history, attempts=[replace(an_attempt(history), retries=9)])
+
+
+def issued_again_after_an_unjoin(history: History) -> History:
+    join = replace(an_attempt(history), intent=Intent.JOIN, state=AttemptState.RETRIED)
+    later = replace(join.request_id, counter=join.request_id.counter + 1)
+    unjoin = replace(join, request_id=later, intent=Intent.UNJOIN, submitted_at=join.asked_at + timedelta(seconds=1))
+    effect = ReissueJoin(key="retry:1", request_id=join.request_id, other=DeviceId("00-DB-12-34-56-78-90-A0"), number=1)
+    return deciding(history, Case(attempts={join.key: join, unjoin.key: unjoin}), effects=(effect,))
 
 
 def dead_for_no_reason(history: History) -> History:
@@ -269,15 +327,29 @@ def inferred_and_not_so(history: History) -> History:
 
 
 BREAKS: dict[int, tuple[Break, ...]] = {
-    1: (never_at_rest, never_settled, not_in_the_inbox, not_among_the_dead),
-    2: (published_twice, published_out_of_nothing, still_owed, set_without_being_owed),
+    1: (never_at_rest, never_settled, not_in_the_inbox, not_among_the_dead, alerted_and_passed_by, judged_twice),
+    2: (
+        published_twice,
+        published_out_of_nothing,
+        done_and_never_sent,
+        corrected_and_never_set,
+        sent_out_of_order,
+        still_owed,
+        set_without_being_owed,
+    ),
     3: (acknowledged_too_early,),
-    4: (overwritten_blindly, lost_in_the_inventory, settled_and_not_done),
+    4: (overwritten_blindly, overwritten_whatever_it_held, lost_in_the_inventory, settled_and_not_done),
     5: (inferred_from_too_little, inferred_from_nothing_kept),
-    6: (contradicted_and_still_inferred, answered_after_its_proof, disputed_and_not_taken_back),
-    7: (fired_early, fired_twice, open_without_a_deadline),
+    6: (
+        contradicted_and_still_inferred,
+        answered_after_its_proof,
+        disputed_and_not_taken_back,
+        disputed_and_not_counted,
+        quietly_replaced,
+    ),
+    7: (fired_early, fired_twice, fired_and_void, open_without_a_deadline),
     8: (no_longer_final, reopened, not_documented, answered_and_not_recorded),
-    9: (retried_without_end,),
+    9: (retried_without_end, issued_again_after_an_unjoin),
     10: (dead_for_no_reason,),
     11: (altered_in_the_chain, missing_in_the_chain),
     12: (not_stored, recorded_by_nobody, new_twice, not_counted),

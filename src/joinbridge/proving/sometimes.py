@@ -13,7 +13,7 @@ from joinbridge.core.attempt import AttemptState
 from joinbridge.core.evidence import Mode
 from joinbridge.core.pair import PairState
 from joinbridge.core.rules import RULES
-from joinbridge.ops.reference import transitions
+from joinbridge.ops.transitions import transitions
 from joinbridge.proving.faults import CRASHES, HALFWAY, UNMADE, FaultKind
 from joinbridge.proving.history import History
 from joinbridge.proving.points import DIVISIBLE, WRITES

@@ -8,8 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from joinbridge.config import Settings
-from joinbridge.ops.reference import rules_markdown, transitions_markdown, write
+from joinbridge.ops.reference import rules_markdown, write
 from joinbridge.ops.settings_reference import settings_markdown
+from joinbridge.ops.transitions import transitions_markdown
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -32,7 +33,7 @@ def test_every_row_of_the_table_is_in_the_reference() -> None:
 
 
 def test_a_lost_answer_has_a_way_out_in_the_transitions() -> None:
-    text = transitions_markdown()
+    text = transitions_markdown("")
 
     assert "response_lost --> confirmed_late" in text
     assert "response_lost --> inferred_success" in text

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import yaml
+
 from joinbridge.config import Settings
 from joinbridge.ops.asyncapi.contract import document
-from joinbridge.ops.asyncapi.plain_yaml import as_yaml
 
 __all__ = ["asyncapi_yaml", "document"]
 
 
 def asyncapi_yaml(settings: Settings, note: str) -> str:
     """Return the document under `note`, a comment."""
-    return f"# {note}\n{as_yaml(document(settings))}"
+    return f"# {note}\n{yaml.safe_dump(document(settings), sort_keys=False, allow_unicode=True, width=140)}"

@@ -16,10 +16,10 @@ from joinbridge.core.pair import PairState
 from joinbridge.core.policy import Policy
 from joinbridge.core.rules import RULES
 from joinbridge.core.vocabulary import Intent
-from joinbridge.ops.asyncapi.plain_yaml import Plain
 from joinbridge.ports import DeadLetter, Delivery
 from joinbridge.wire.effects import CLOUD_EVENT, DUIS_XML, EVENT_SOURCE
 
+Plain = Mapping[str, "Plain"] | Sequence["Plain"] | str | int | bool | None
 Object = Mapping[str, Plain]
 
 _AT = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from joinbridge.core.attempt import OPEN, AttemptState
 from joinbridge.core.case import DeadlinePassed, Decision
-from joinbridge.ops.reference import transitions
+from joinbridge.ops.transitions import transitions
 from joinbridge.proving.history import History
 
 _FINAL = frozenset({AttemptState.SUCCEEDED, AttemptState.CONFIRMED_LATE})

@@ -20,4 +20,6 @@ cd "$scratch"
 venv/bin/joinbridge --version
 # The demo touches every part, so it finds the data files that a wheel forgot: migrations, templates, tables.
 venv/bin/joinbridge demo --json --seed 1 --homes 20 >demo.json
+# The simulation brings what the demo has no use for.
+venv/bin/joinbridge sim --json --seeds 3 >sim.json
 echo "the wheel $(basename dist/*.whl) installs and runs"

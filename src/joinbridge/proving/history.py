@@ -41,10 +41,14 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """One simulation at rest. `truth` and `score` are None where nobody knows the truth; `policy` is the sidecar's."""
+    """One simulation at rest. `truth` and `score` are None where nobody knows the truth; `policy` is the sidecar's.
+
+    `live` is false of one in shadow mode.
+    """
 
     ledger: Ledger
     stored: Stored
+    live: bool = True
     rested: bool = True
     policy: Policy = field(default_factory=Policy)
     inventory: Mapping[JoinPair, bool] = field(default_factory=dict)

@@ -122,7 +122,7 @@ class Keeper:
                     _settings(plan.batch_limit),
                     gated(recorded(self._parts(source), site.ledger, site.trace, site.clock), process),
                     clock=site.clock,
-                    live=True,
+                    live=plan.live,
                     wait=WAIT,
                     tries_at_once=plan.tries_at_once,
                     observer=LedgerObserver(site.ledger),

@@ -63,6 +63,7 @@ _LATE: Mapping[str, Any] = {
 _WITH_LATE_COMMANDS = 0.15
 _HURRIED, _HURRIED_WITH_LATE_COMMANDS = 0.1, 0.6
 _WITH_UPKEEP = 0.05
+_IN_SHADOW = 0.04
 _LEFT_OUT = 0.3  # share of the estate's faults that one seed does without, so that each is seen with and without each other
 
 
@@ -71,8 +72,8 @@ class Plan:
     """One simulation: the estate and what goes wrong in it, how the sidecar is set up, and what goes wrong around it.
 
     `stride_s` is how far the estate's messages are held together on their way to the bus; `latency_s` the mean time that a call takes,
-    0 for none; `restarts_s` how long it may take until a sidecar that is gone is started again. With `heals` nothing goes wrong any more
-    once the estate has lived.
+    0 for none; `restarts_s` how long it may take until a sidecar that is gone is started again; one that is not `live` is in shadow mode.
+    With `heals` nothing goes wrong any more once the estate has lived.
     """
 
     seed: int
@@ -85,6 +86,7 @@ class Plan:
     latency_s: float = 0.0
     restarts_s: Sequence[float] = (0.0, 0.5, 5.0, 60.0, 900.0)
     upkeep: bool = False
+    live: bool = True
     heals: bool = True
     schedule: Sequence[Fault] = ()
 
@@ -105,7 +107,8 @@ def draw_plan(seed: int) -> Plan:
     )
     late = dice.random() < _WITH_LATE_COMMANDS
     hurried = dice.random() < (_HURRIED_WITH_LATE_COMMANDS if late else _HURRIED)
-    return replace(plan, estate=replace(estate, **_LATE) if late else estate, pace=HURRIED if hurried else PACE)
+    live = dice.random() >= _IN_SHADOW
+    return replace(plan, estate=replace(estate, **_LATE) if late else estate, pace=HURRIED if hurried else PACE, live=live)
 
 
 def calm_plan(seed: int, *, stride_s: float, batch_limit: int) -> Plan:

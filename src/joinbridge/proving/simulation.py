@@ -46,7 +46,8 @@ def simulate(plan: Plan, scratch: Scratch, *, keep: bool = False) -> Outcome:
     lived = live_through(plan, LivingEstate(estate), scratch, keep=keep)
     until = lived.ended_at
     result = score(estate.truth, estate.announced, estate.commands, until, as_proven=True)
-    history = replace(lived.history, truth=estate.truth, score=result)
+    # What is decided in shadow mode nobody hears.
+    history = replace(lived.history, truth=estate.truth, score=result if plan.live else None)
     return Outcome(
         plan=plan,
         violations=violations(history),
@@ -90,6 +91,7 @@ def live_through(
         history = History(
             ledger=world.ledger,
             stored=read_stored(scratch),
+            live=plan.live,
             rested=rested,
             policy=SETTINGS.policy(),
             inventory=surroundings.holds(),

@@ -21,6 +21,7 @@ from joinbridge.proving.weather import Weather
 from joinbridge.simulator.truth import Happening
 
 FORGOTTEN = "log entry lost by the device itself"
+IN_SHADOW = "sidecar in shadow mode"
 
 _TAKEN_AFTER_ALL = "the simulated DSP never takes, nor a device answers, what was refused before it was sent"
 _ASKED_AT_ONCE = "the same decision asks for the Device Log, so that it is told as a change from disproved to probed, which is declared too"
@@ -78,6 +79,7 @@ def happened(history: History, weather: Weather) -> Counter[str]:
         elif record.kind == "pair.changed":
             found[f"pair {record.body['to']}"] += 1
     found.update(f"rule {rule}" for rule in _found(history))
+    found[IN_SHADOW] += not history.live
     if history.truth is not None:
         found.update({f"estate {each}": times for each, times in history.truth.happened.items()})
         found[f"estate {FORGOTTEN}"] += len(history.truth.forgotten)
@@ -105,3 +107,4 @@ def _all() -> Iterator[str]:
     yield from (f"pair {state}" for state in PairState if state is not PairState.UNKNOWN)
     yield from (f"rule {rule.name}" for rule in RULES if rule.default_mode is Mode.LIVE)
     yield from (f"estate {each}" for each in (*Happening, FORGOTTEN))
+    yield IN_SHADOW

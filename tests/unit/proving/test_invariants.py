@@ -133,6 +133,10 @@ def sent_out_of_order(history: History) -> History:
     return with_ledger(history, published=history.ledger.published[::-1])
 
 
+def acted_in_shadow(history: History) -> History:
+    return replace(history, live=False)
+
+
 def still_owed(history: History) -> History:
     return with_stored(history, outbox=dict.fromkeys(history.stored.outbox, "owed"))
 
@@ -334,6 +338,7 @@ BREAKS: dict[int, tuple[Break, ...]] = {
         done_and_never_sent,
         corrected_and_never_set,
         sent_out_of_order,
+        acted_in_shadow,
         still_owed,
         set_without_being_owed,
     ),

@@ -17,7 +17,7 @@ from joinbridge.proving.history import History
 def an_effect_is_carried_out_once(history: History) -> Iterator[str]:
     """2: one key means one thing, however often it is sent; the inventory is changed no more often than was owed.
 
-    What is done has arrived, in the order in which it was owed for each target.
+    What is done has arrived, in the order in which it was owed for each target. In shadow mode nothing is done.
     """
     said: dict[str, tuple[str, bytes]] = {}
     for one in history.ledger.published:
@@ -36,6 +36,9 @@ def an_effect_is_carried_out_once(history: History) -> Iterator[str]:
         yield f"at rest {undone[0]} and {len(undone) - 1} more are still owed"
     if missing := [effect.key for effect in history.effects if effect.key not in history.stored.outbox]:
         yield f"{missing[0]} was committed and is not in the outbox"
+    if not history.live:
+        yield from (f"{one.key} was published in shadow mode" for one in history.ledger.published)
+        yield from (f"the inventory was set to {call.joined} for {call.pair} in shadow mode" for call in history.ledger.written)
     yield from _done_and_not_arrived(history)
     yield from _out_of_order(history)
 

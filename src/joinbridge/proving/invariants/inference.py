@@ -59,9 +59,9 @@ def a_contradiction_disputes_at_once(history: History) -> Iterator[str]:
 
 def nothing_is_inferred_that_is_not_so(history: History) -> Iterator[str]:
     """13: no pair is inferred that the truth says is not joined, neither when it was said nor at rest."""
-    if history.truth is None or history.score is None or history.ended_at is None:
+    if history.truth is None or history.ended_at is None:
         return
-    if history.score.false_inferences:
+    if history.score is not None and history.score.false_inferences:
         yield f"{history.score.false_inferences} false inferences were announced"
     for pair, record in history.pairs.items():
         # Of what left the home, or was forgotten by its device, nobody can know until something tells.

@@ -46,7 +46,7 @@ def moved(attempt: JoinAttempt, sighting: Sighting, policy: Policy) -> JoinAttem
 
 
 def _acknowledged(attempt: JoinAttempt, fact: RequestAcknowledged, at: datetime) -> JoinAttempt:
-    if INTENT_OF_SRV.get(fact.srv or "", attempt.intent) is not attempt.intent:
+    if fact.srv is not None and INTENT_OF_SRV.get(fact.srv, attempt.intent) is not attempt.intent:
         return attempt
     if fact.code.startswith(("I", "W")):
         return attempts.accepted(attempt, at)

@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from itertools import groupby
 
 from joinbridge.core.ids import DeviceId, eui64_from_bytes
 
@@ -18,7 +19,7 @@ class DeviceSet(AbstractSet[DeviceId]):
     def __init__(self, devices: Iterable[DeviceId] = ()) -> None:
         # Through an array, not a set: what comes may be millions, and comes one after the other.
         numbers = sorted(array("Q", map(_number, devices)))
-        self._numbers = array("Q", (number for number, before in zip(numbers, [-1, *numbers], strict=False) if number != before))
+        self._numbers = array("Q", (number for number, _ in groupby(numbers)))
 
     def __contains__(self, device: object) -> bool:
         if not isinstance(device, str):

@@ -193,13 +193,14 @@ def test_success_is_final(state: AttemptState, code: int) -> None:
     assert attempts.answered(done, code, after(hours=5)) == done
 
 
+@pytest.mark.parametrize("submitted_at", [START, None])
 @pytest.mark.parametrize("state", [S.REQUESTED, S.ACCEPTED, S.RESPONSE_LOST, S.RETRIED, S.PROBED, S.UNRESOLVED])
-def test_a_refusal_leaves_an_attempt_that_was_issued_twice_as_it_is(state: AttemptState) -> None:
-    twice = an_attempt(state, retries=1)
+def test_a_refusal_leaves_an_attempt_that_was_issued_twice_as_it_is(state: AttemptState, submitted_at: datetime | None) -> None:
+    twice = an_attempt(state, submitted_at=submitted_at, retries=1)
 
     answered = attempts.answered(twice, REFUSED, after(hours=1))
 
-    assert answered == replace(twice, response_code=REFUSED, answered_at=after(hours=1))
+    assert answered == replace(twice, submitted_at=submitted_at or after(hours=1), response_code=REFUSED, answered_at=after(hours=1))
 
 
 @pytest.mark.parametrize("state", [S.NOT_SENT, S.REJECTED, S.INFERRED_SUCCESS, S.DISPROVED])
@@ -240,6 +241,19 @@ def test_a_request_opens_an_attempt_with_all_that_it_says() -> None:
         role=JoinRole.METHOD_C,
         other_type=DeviceType.TYPE2,
         wire_key=CommandKey(ACB, ESME, 90),
+    )
+
+
+def test_a_pre_command_opens_an_attempt_with_all_that_it_says() -> None:
+    attempt = attempts.opened_by_pre_command(pre_command(7), START)
+
+    assert attempt == JoinAttempt(
+        request_id=request_id(7),
+        intent=Intent.JOIN,
+        requested_at=START,
+        other=PPMID,
+        role=JoinRole.METHOD_A_INITIATOR,
+        other_type=DeviceType.PPMID,
     )
 
 
@@ -350,13 +364,15 @@ def test_a_message_that_does_not_name_the_other_device_leaves_the_one_that_is_kn
     assert (informed.other, informed.rival) == (CAD, None)
 
 
-@pytest.mark.parametrize(("second_key", "retries"), [(None, 0), (90, 0), (91, 1)])
-def test_a_second_wire_key_shows_that_the_command_was_issued_again(second_key: int | None, retries: int) -> None:
+@pytest.mark.parametrize(("second_key", "retries", "reissued_at"), [(None, 0, None), (90, 0, None), (91, 1, after(minutes=1))])
+def test_a_second_wire_key_shows_that_the_command_was_issued_again_and_when(
+    second_key: int | None, retries: int, reissued_at: datetime | None
+) -> None:
     attempt = attempts.opened(join(1, fronted_as=90), START)
 
     informed = attempts.informed(attempt, join(1, fronted_as=second_key), after(minutes=1))
 
-    assert informed.retries == retries
+    assert (informed.retries, informed.reissued_at) == (retries, reissued_at)
     assert informed.wire_key == CommandKey(ACB, ESME, 90)
 
 
@@ -364,6 +380,17 @@ def test_a_re_issue_that_was_asked_for_is_not_counted_twice() -> None:
     retried = replace(attempts.opened(join(1, fronted_as=90), START), retries=2)
 
     assert attempts.informed(retried, join(1, fronted_as=91), after(minutes=1)).retries == 2
+
+
+@pytest.mark.parametrize(
+    ("second_key", "at", "reissued_at"),
+    [(91, after(minutes=9), after(minutes=9)), (91, after(minutes=1), after(minutes=5)), (90, after(minutes=9), after(minutes=5))],
+    ids=["later", "earlier", "the same issue"],
+)
+def test_the_last_re_issue_counts(second_key: int, at: datetime, reissued_at: datetime) -> None:
+    retried = replace(attempts.opened(join(1, fronted_as=90), START), retries=1, reissued_at=after(minutes=5))
+
+    assert attempts.informed(retried, join(1, fronted_as=second_key), at).reissued_at == reissued_at
 
 
 def test_the_device_that_the_submission_names_replaces_that_of_the_transform_request() -> None:

@@ -73,6 +73,12 @@ def test_a_word_of_information_or_warning_accepts_the_request(code: str, asynchr
     assert seen(a_join(), acknowledged(1, code, asynchronous=asynchronous)).state is S.ACCEPTED
 
 
+def test_an_acceptance_shows_when_a_request_was_submitted_whose_submission_was_not_seen() -> None:
+    attempt = opened(join(1, submitted=False), START)
+
+    assert seen(attempt, acknowledged(1)).submitted_at == SEEN_AT
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("code", sorted(NEVER_SENT))
 def test_a_code_that_means_never_sent_means_it_whenever_it_comes(code: str, asynchronous: bool) -> None:
@@ -163,13 +169,13 @@ def test_n13_loses_the_answer_and_n12_does_not(no_response: bool | None, state: 
     attempt = seen(a_join(state=S.ACCEPTED), failed(no_response))
 
     assert attempt.state is state
-    assert attempt.lost_because is (LossTrigger.N13 if no_response else None)
+    assert (attempt.lost_because, attempt.lost_at) == ((LossTrigger.N13, SEEN_AT) if no_response else (None, None))
 
 
 def test_an_answer_that_the_hub_discarded_is_lost() -> None:
     attempt = seen(a_join(state=S.ACCEPTED), discarded(1, Cra.RESPONSE))
 
-    assert (attempt.state, attempt.lost_because) == (S.RESPONSE_LOST, LossTrigger.DISCARDED)
+    assert (attempt.state, attempt.lost_because, attempt.lost_at) == (S.RESPONSE_LOST, LossTrigger.DISCARDED, SEEN_AT)
 
 
 def test_a_device_that_answered_did_have_the_command_although_it_seemed_to_be_discarded() -> None:

@@ -32,6 +32,13 @@ def test_what_is_no_device_is_not_in_it() -> None:
     assert 5 not in numbers
 
 
+def test_the_lowest_and_the_highest_numbers_are_devices_like_any_other() -> None:
+    held = [eui64_from_bytes(number.to_bytes(8, "big")) for number in (0, 1, 2, 2**64 - 1)]
+
+    for lowest in range(len(held)):
+        assert list(DeviceSet(held[lowest:])) == held[lowest:]
+
+
 @given(st.lists(devices), st.lists(devices))
 def test_it_can_be_joined_with_another(one: list[DeviceId], two: list[DeviceId]) -> None:
     both: AbstractSet[DeviceId] = DeviceSet(one) | DeviceSet(two)

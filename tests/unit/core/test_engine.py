@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from joinbridge.core.attempt import AttemptState, Purpose
+from joinbridge.core.attempt import AttemptState, LossTrigger, Purpose
 from joinbridge.core.case import Case, DeadlinePassed, Decision
 from joinbridge.core.effects import NoticeKind, NotifySupplier, ProbeDeviceLog, PublishEvent, ReissueJoin, UpdateInventory
 from joinbridge.core.engine import decide
@@ -17,14 +17,18 @@ from joinbridge.core.facts import (
     CommandNotExecuted,
     DeviceDescription,
     DeviceRetired,
+    Fact,
     GpfLogRestored,
     HubExchanged,
     HubLogReported,
     InventoryRead,
+    JoinAnswered,
+    JoinRequested,
     LogEntry,
+    PartnerJoined,
 )
 from joinbridge.core.ids import CommandKey, DeviceId, MessageKey
-from joinbridge.core.pair import PairState
+from joinbridge.core.pair import PairRecord, PairState
 from joinbridge.core.policy import Policy
 from joinbridge.core.vocabulary import (
     SRV_JOIN_CRITICAL,
@@ -157,6 +161,25 @@ def test_a_join_that_the_dsp_refuses_was_not_sent() -> None:
     assert world.state(pair()) is PairState.UNKNOWN
 
 
+def test_a_pair_is_known_from_when_its_request_was_made() -> None:
+    world = World()
+    world.see(acknowledged(1, "E5"), at=after(minutes=1))
+
+    world.see(join(1), at=after())
+
+    assert (world.state(pair()), world.pairs[pair()].since) == (PairState.UNKNOWN, after())
+
+
+def test_an_acceptance_does_not_put_off_the_moment_when_the_answer_is_due() -> None:
+    world = World()
+    world.see(described(ESME))
+    world.see(join(1))
+
+    world.see(acknowledged(1), at=after(minutes=9, seconds=30))
+
+    assert world.attempt(request_id(1)).due(Purpose.ANSWER) == after(minutes=10)
+
+
 def test_a_critical_join_is_followed_from_its_transformation() -> None:
     world = World()
 
@@ -168,6 +191,7 @@ def test_a_critical_join_is_followed_from_its_transformation() -> None:
 
     assert before_submission is None
     assert world.state(pair(ESME, PPMID)) is PairState.JOINED
+    assert world.surprises == []
 
 
 def test_a_pre_command_may_be_the_first_sign_of_an_attempt() -> None:
@@ -175,7 +199,8 @@ def test_a_pre_command_may_be_the_first_sign_of_an_attempt() -> None:
 
     world.see(pre_command(1))
 
-    assert world.attempt(request_id(1)).submitted_at is None
+    opened = world.attempt(request_id(1))
+    assert (opened.requested_at, opened.submitted_at) == (after(), None)
     assert world.state(pair(ESME, PPMID)) is PairState.PENDING
 
 
@@ -187,6 +212,16 @@ def test_a_request_that_names_no_other_device_opens_no_pair() -> None:
 
     assert world.attempt(request_id(1)).state is AttemptState.SUCCEEDED
     assert world.pairs == {}
+
+
+def test_the_other_device_that_a_later_message_names_surprises_nobody() -> None:
+    world = World()
+    world.see(join(1, other=None))
+
+    world.see(join(1), at=after(seconds=1))
+
+    assert world.attempt(request_id(1)).other == CAD
+    assert world.surprises == []
 
 
 # The answer that does not come.
@@ -297,6 +332,19 @@ def test_a_late_answer_confirms_what_was_lost() -> None:
     assert world.next_deadline() is None
 
 
+def test_a_late_answer_that_confirms_what_was_inferred_is_no_contradiction() -> None:
+    world = World()
+    world.see(join(1))
+    world.see(log_read(2, CAD), at=after(hours=2))
+    inferred = world.attempt(request_id(1))
+
+    world.see(answered(1), at=after(hours=3))
+
+    assert (inferred.state, inferred.lost_at) == (AttemptState.INFERRED_SUCCESS, after(minutes=90))
+    assert world.attempt(request_id(1)).state is AttemptState.CONFIRMED_LATE
+    assert world.contradictions == []
+
+
 def test_a_dropped_answer_starts_the_search_at_once() -> None:
     world = World()
     world.see(join(1))
@@ -339,7 +387,55 @@ def test_success_after_a_log_that_lacked_the_entry_counts_against_that_rule() ->
     world.see(answered(1), at=after(hours=3))
 
     assert world.state(pair()) is PairState.JOINED
-    assert [(c.rule, c.pair) for c in world.contradictions] == [("device-log-lacks", pair())]
+    says = f"{request_id(1)} was disproved and then answered with success"
+    assert [(c.rule, c.pair, c.says) for c in world.contradictions] == [("device-log-lacks", pair(), says)]
+
+
+def test_a_request_that_is_seen_again_is_not_searched_for_anew() -> None:
+    world = World()
+    world.see(described(GPF))
+    world.see(join(1, target=GPF))
+    world.tick(timedelta(minutes=20))
+    lost = world.attempt(request_id(1, target=GPF))
+
+    again = world.see(join(1, target=GPF))
+
+    assert lost.state is AttemptState.RESPONSE_LOST
+    assert (again.attempts, again.effects) == ((), ())
+
+
+@pytest.mark.parametrize("cra", [Cra.COMMAND, Cra.RESPONSE], ids=["never delivered", "answer dropped, and no entry in the log"])
+def test_a_request_that_is_seen_again_does_not_shake_what_disproved_it(cra: Cra) -> None:
+    world = World()
+    world.see(join(1))
+    world.see(discarded(1, cra), at=after(minutes=1), source="csp.alert")
+    world.see(log_read(2), at=after(hours=2))
+    disproved = world.attempt(request_id(1)).state
+
+    again = world.see(join(1), at=after(hours=3))
+
+    assert disproved is AttemptState.DISPROVED
+    assert (again.attempts, again.effects, again.surprises) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "lost"),
+    [
+        (signed(2, other=CAD), discarded(2, Cra.RESPONSE)),
+        (unjoin(2), acknowledged(2, "E080801")),
+    ],
+    ids=["another lost answer", "a refused Unjoin"],
+)
+def test_one_probe_is_enough_for_all_that_is_in_doubt_on_a_target(asked_for: JoinRequested, lost: Fact) -> None:
+    world = World()
+    world.see(signed(1))
+    world.see(asked_for, at=after(minutes=1))
+    world.see(discarded(1, Cra.RESPONSE), at=after(minutes=5))
+
+    world.see(lost, at=after(minutes=6))
+
+    assert len(world.owed(ProbeDeviceLog)) == 1
+    assert [attempt.probed_at for attempt in world.attempts.values()] == [after(minutes=5), after(minutes=5)]
 
 
 # Unjoin, and what goes against what was said.
@@ -494,9 +590,10 @@ def test_a_deadline_fires_once_and_never_early() -> None:
     world.tick(due.deadline.due_at)
     again = decide(world.case([ESME]), due, policy=POLICY, now=due.deadline.due_at)
 
+    lost = world.attempt(request_id(1))
     assert due.deadline.due_at == after(minutes=10)
     assert early == again == Decision()
-    assert world.attempt(request_id(1)).lost_at == after(minutes=10)
+    assert (lost.lost_at, lost.lost_because) == (after(minutes=10), LossTrigger.DEADLINE)
 
 
 def test_a_deadline_that_was_armed_again_is_void() -> None:
@@ -510,6 +607,20 @@ def test_a_deadline_that_was_armed_again_is_void() -> None:
     decision = decide(world.case([ESME]), due, policy=POLICY, now=after(days=1))
 
     assert decision == Decision()
+
+
+def test_an_answer_that_is_due_although_its_attempt_was_disproved_is_not_missed() -> None:
+    world = World()
+    world.see(join(1))
+    due = world.next_deadline()
+    assert due is not None
+    disproved = replace(world.attempts[due.key], state=AttemptState.DISPROVED)
+    world.attempts[due.key] = disproved
+
+    decision = decide(world.case([ESME]), due, policy=POLICY, now=due.deadline.due_at)
+
+    assert decision.attempts == (replace(disproved, deadlines=()),)
+    assert decision.effects == ()
 
 
 def test_a_deadline_of_an_unknown_attempt_is_void() -> None:
@@ -636,12 +747,14 @@ def test_an_exchange_of_the_hub_moves_the_pairs_of_its_gpf() -> None:
     world = inferred_on_the_gpf()
 
     world.see(exchanged(), at=after(days=1))
+    moved = world.pairs[pair(NEW_GPF, CAD)]
     restored = GpfLogRestored(
         business_key=request_id(9, target=NEW_GPF), wire_key=request_id(9, target=NEW_GPF), results=((LogEntry(CAD, DeviceType.TYPE2), 0),)
     )
     world.see(restored, at=after(days=1, minutes=1))
     world.see(exchanged(), at=after(days=1, minutes=2))
 
+    assert moved == PairRecord(pair=pair(NEW_GPF, CAD), since=after(days=1), restored_at=after(days=1), version=1)
     assert world.state(GPF_CAD) is PairState.UNKNOWN
     assert world.pairs[GPF_CAD].expired_at == after(days=1, minutes=2)
     assert world.state(pair(NEW_GPF, CAD)) is PairState.INFERRED_SUCCESS
@@ -663,6 +776,20 @@ def test_the_pairs_of_a_device_that_left_expire_and_its_searches_end() -> None:
 
 
 @pytest.mark.parametrize(
+    ("requested_at", "state"),
+    [(after(minutes=-1), AttemptState.UNRESOLVED), (after(), AttemptState.UNRESOLVED), (after(minutes=1), AttemptState.REQUESTED)],
+    ids=["before it left", "at that moment", "since"],
+)
+def test_what_was_asked_of_a_device_by_the_moment_it_left_is_given_up(requested_at: datetime, state: AttemptState) -> None:
+    world = World()
+    world.see(join(1), at=requested_at)
+
+    world.see(DeviceRetired(device=ESME, reason="withdrawn"), at=after())
+
+    assert world.attempt(request_id(1)).state is state
+
+
+@pytest.mark.parametrize(
     "fact", [exchanged(), DeviceRetired(device=GPF, reason="withdrawn"), described(GPF)], ids=["exchange", "retirement", "inventory"]
 )
 def test_nobody_untrusted_moves_retires_or_describes_devices(fact: HubExchanged | DeviceRetired | InventoryRead) -> None:
@@ -671,7 +798,7 @@ def test_nobody_untrusted_moves_retires_or_describes_devices(fact: HubExchanged 
     decision = world.see(fact, at=after(days=1), source="somewhere")
 
     assert (decision.attempts, decision.pairs, decision.devices) == ((), (), ())
-    assert len(decision.surprises) == 1
+    assert decision.surprises == (f"a {type(fact).__name__} from somewhere, which is not trusted",)
 
 
 def test_what_the_inventory_does_not_say_is_not_forgotten() -> None:
@@ -705,7 +832,7 @@ def test_an_untrusted_join_request_is_not_followed_but_an_untrusted_unjoin_is_do
     world.see(unjoin(2), authenticity=Authenticity.USER_SUPPLIED)
 
     assert [(a.request_id, a.intent) for a in world.attempts.values()] == [(request_id(2), Intent.UNJOIN)]
-    assert len(world.surprises) == 3
+    assert world.surprises == [f"{request_id(counter)} was told by a source that is not trusted" for counter in (1, 2, 2)]
 
 
 def test_one_request_for_two_devices_is_no_proof_of_either() -> None:
@@ -716,7 +843,7 @@ def test_one_request_for_two_devices_is_no_proof_of_either() -> None:
     world.see(answered(1), at=after(minutes=1))
 
     assert world.attempt(request_id(1)).rival == PPMID
-    assert len(world.surprises) == 1
+    assert world.surprises == [f"{request_id(1)} was for {CAD} and is now for {PPMID}"]
     assert world.state(pair()) is not PairState.JOINED
     assert corrections(world) == []
 
@@ -728,9 +855,40 @@ def test_the_success_of_an_initiator_supports_its_partners_half_but_does_not_pro
 
     decision = world.see(answered(2, message_code=MessageCode.CS03A1), at=after(minutes=2), key="success")
 
-    assert [device for device, s in decision.kept if s.key == MessageKey("success/partner")] == [PPMID]
+    told = [(device, s.fact) for device, s in decision.kept if s.key == MessageKey("success/partner")]
+    assert told == [(PPMID, PartnerJoined(device=PPMID, partner=ESME))]
     assert (16, pair(PPMID, ESME)) in [(e.row, e.pair) for e in decision.evidence]
     assert world.state(pair(PPMID, ESME)) is PairState.PENDING
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "answer"),
+    [
+        (join(2, other=PPMID), answered(2)),
+        (signed(2), answered(2, message_code=MessageCode.CS03A2)),
+        (signed(2), answered(2, JoinCode.WRITE_FAILURE, message_code=MessageCode.CS03A1)),
+        (join(2, other=None, srv=SRV_JOIN_CRITICAL), answered(2, message_code=MessageCode.CS03A1)),
+    ],
+    ids=["another method", "a responder", "a refusal", "no partner is named"],
+)
+def test_no_other_answer_is_told_to_a_partner(asked_for: JoinRequested, answer: JoinAnswered) -> None:
+    world = World()
+    world.see(asked_for)
+
+    decision = world.see(answer, at=after(minutes=1))
+
+    assert [device for device, _ in decision.kept] == [ESME]
+
+
+def test_a_partner_is_not_told_of_a_success_that_cannot_be_trusted() -> None:
+    world = World()
+    world.see(signed(2))
+    world.see(answered(2, message_code=MessageCode.CS03A1), at=after(minutes=1), source="somewhere")
+
+    decision = world.see(acknowledged(2), at=after(minutes=2))
+
+    assert world.attempt(request_id(2)).state is AttemptState.ACCEPTED
+    assert [device for device, _ in decision.kept] == [ESME]
 
 
 def test_a_partner_is_told_of_only_once() -> None:

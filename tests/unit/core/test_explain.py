@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
 from joinbridge.core.attempt import AttemptKey, Purpose
 from joinbridge.core.explain import Explanation, explain
+from joinbridge.core.ids import Eui64
 from joinbridge.core.policy import Policy
 from joinbridge.core.vocabulary import Intent
 from support import home
-from support.home import CAD, ESME, PPMID, after, answered, decided, join, log_read, request_id, unjoin
+from support.home import CAD, ESME, OTHER_SUPPLIER, PPMID, SUPPLIER, after, answered, decided, join, log_read, request_id, unjoin
 from support.world import World
+
+UNDONE_BY_AN_UNJOIN = "an Unjoin that is carried out makes the pair not joined"
+NO_MORE_IN_THE_LOG = "a newer CS07 read or 8071 without the other device, with no Unjoin to account for it, makes the pair disputed"
 
 
 def explained(world: World, counter: int, intent: Intent = Intent.JOIN) -> Explanation:
@@ -27,8 +33,16 @@ def test_a_request_that_names_no_other_device_says_that_this_is_missing() -> Non
 
     found = explained(world, 1)
 
-    assert found.record is None
-    assert found.missing == ("the other device: no message that was seen names it",)
+    attempt = world.attempt(request_id(1))
+    assert found == Explanation(
+        attempt=attempt,
+        record=None,
+        evidence=(),
+        decided_by=(),
+        missing=("the other device: no message that was seen names it",),
+        would_change=(),
+        next_deadline=attempt.deadlines[0],
+    )
 
 
 def test_a_join_without_any_evidence_says_what_would_prove_it() -> None:
@@ -38,7 +52,7 @@ def test_a_join_without_any_evidence_says_what_would_prove_it() -> None:
     found = explained(world, 1)
 
     assert found.decided_by == ()
-    assert found.missing[0].startswith("proof: a read of the Device Log")
+    assert found.missing == (f"proof: a read of the Device Log of {ESME} (CS07), the GPF's own 8071 if it is one, or the answer itself",)
     assert found.would_change == (f"a CS07 read of {ESME} that lists {CAD}, or does not",)
     assert found.next_deadline is not None
     assert found.next_deadline.purpose is Purpose.ANSWER
@@ -53,8 +67,24 @@ def test_an_inferred_join_names_the_evidence_it_rests_on() -> None:
 
     assert [e.row for e in found.decided_by] == [5]
     assert found.missing == ()
-    assert any("the answer itself" in line for line in found.would_change)
-    assert any("Unjoin" in line for line in found.would_change)
+    assert found.would_change == (
+        UNDONE_BY_AN_UNJOIN,
+        NO_MORE_IN_THE_LOG,
+        "the answer itself, if it still comes, turns the inference into a confirmation",
+    )
+
+
+def test_an_explanation_has_the_records_and_all_of_the_evidence() -> None:
+    world = World()
+    world.see(join(1))
+    world.see(log_read(2, CAD), at=after(hours=3))
+    decision = world.see(answered(1, 2), at=after(hours=4))
+
+    found = explained(world, 1)
+
+    assert (found.attempt, found.record) == (world.attempt(request_id(1)), world.pairs[home.pair()])
+    assert found.evidence == decision.evidence
+    assert [e.row for e in found.evidence] == [5, 15]
 
 
 def test_a_confirmed_join_does_not_wait_for_its_answer() -> None:
@@ -64,7 +94,7 @@ def test_a_confirmed_join_does_not_wait_for_its_answer() -> None:
 
     found = explained(world, 1)
 
-    assert not any("the answer itself" in line for line in found.would_change)
+    assert found.would_change == (UNDONE_BY_AN_UNJOIN, NO_MORE_IN_THE_LOG)
 
 
 def test_one_strong_finding_says_that_a_second_one_is_missing() -> None:
@@ -75,19 +105,20 @@ def test_one_strong_finding_says_that_a_second_one_is_missing() -> None:
 
     found = explained(world, 1)
 
-    assert len(found.missing) == 1
-    assert "row 12 (repeat-refused" in found.missing[0]
-    assert "second, independent finding" in found.missing[0]
+    assert found.missing == (
+        "row 12 (repeat-refused, 2025-06-15 17:01:00Z) is strong but not enough alone: a second, independent finding, or a conclusive one",
+    )
 
 
-def test_proof_that_is_older_than_the_request_is_named_as_such() -> None:
+@pytest.mark.parametrize("by", [SUPPLIER, OTHER_SUPPLIER], ids=["by its counter", "by time"])
+def test_proof_that_is_older_than_the_request_is_named_as_such(by: Eui64) -> None:
     world = World()
-    world.see(log_read(1, CAD))
+    world.see(log_read(1, CAD, by=by))
     world.see(join(2), at=after(hours=2))
 
     found = explained(world, 2)
 
-    assert any("is older than every request for this join" in line for line in found.missing)
+    assert found.missing == ("row 5 (device-log-lists, 2025-06-15 15:00:00Z) is older than every request for this join",)
 
 
 def test_proof_that_an_unanswered_unjoin_may_have_undone_is_named_as_such() -> None:
@@ -98,7 +129,8 @@ def test_proof_that_an_unanswered_unjoin_may_have_undone_is_named_as_such() -> N
 
     found = explained(world, 1)
 
-    assert any("which may have been carried out" in line for line in found.missing)
+    listed, removal = "row 5 (device-log-lists, 2025-06-15 15:08:00Z)", f"the Unjoin {request_id(20)}"
+    assert found.missing == (f"{listed} is not certainly from after {removal}, which may have been carried out",)
 
 
 def test_proof_that_contradicts_other_proof_is_named_as_such() -> None:
@@ -110,7 +142,8 @@ def test_proof_that_contradicts_other_proof_is_named_as_such() -> None:
 
     found = explained(world, 40)
 
-    assert any("which says the opposite" in line for line in found.missing)
+    listed, lacking = "row 5 (device-log-lists, 2025-06-15 19:00:00Z)", "row 6 (device-log-lacks, 2025-06-15 17:00:00Z)"
+    assert found.missing == (f"{listed} is not certainly newer than {lacking}, which says the opposite",)
 
 
 def test_a_join_that_is_disproved_says_what_would_bring_it_back() -> None:
@@ -121,6 +154,7 @@ def test_a_join_that_is_disproved_says_what_would_bring_it_back() -> None:
     found = explained(world, 1)
 
     assert [e.row for e in found.decided_by] == [6]
+    assert found.missing == ()
     assert found.would_change == ("a newer answer, CS07 read or 8071 that shows the entry",)
 
 
@@ -155,5 +189,4 @@ def test_what_does_not_stand_against_a_proof_is_not_named() -> None:
 
     found = explained(world, 20)
 
-    assert len(found.missing) == 1
-    assert "is older than every request for this join" in found.missing[0]
+    assert found.missing == ("row 5 (device-log-lists, 2025-06-15 15:20:00Z) is older than every request for this join",)

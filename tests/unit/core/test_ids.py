@@ -114,6 +114,22 @@ def test_the_complaint_about_a_request_id_names_the_part_that_is_wrong(text: str
     assert refusal.value.reason.startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("X" * 1000, f"not originator:target:counter: {'X' * 80!r}"),
+        (f"{SUPPLIER}:{'X' * 1000}:1", f"not an EUI-64: {'X' * 40!r}"),
+        (f"{SUPPLIER}:{ESME}:{'9' * 1000}", f"not a counter of 0 to 2^64-1: {'9' * 40!r}"),
+    ],
+    ids=["no request id", "EUI-64", "counter"],
+)
+def test_the_complaint_about_a_request_id_quotes_no_more_than_the_beginning_of_what_is_wrong(text: str, reason: str) -> None:
+    with pytest.raises(DecodeError) as refusal:
+        parse_request_id(text)
+
+    assert refusal.value.reason == reason
+
+
 def test_a_key_prints_as_a_duis_request_id() -> None:
     key = CommandKey(Eui64("00-11-22-33-44-55-66-77"), Eui64("00-11-22-33-44-55-77-01"), 1000)
 

@@ -108,11 +108,12 @@ def test_an_unjoin_is_never_waited_for_nor_issued_again(target_type: DeviceType)
     assert [type(effect) for effect in effects] == [ProbeDeviceLog, NotifySupplier]
 
 
-def test_nothing_is_issued_again_where_the_policy_allows_no_retries() -> None:
-    attempt, _ = search(lost_at(join(1, fronted_as=90)), DeviceType.ESME, (), replace(POLICY, max_retries=0), NOW)
+@pytest.mark.parametrize(("allowed", "retried"), [(0, False), (1, True)])
+def test_a_command_is_issued_again_only_where_the_policy_allows_a_retry(allowed: int, retried: bool) -> None:
+    attempt, _ = search(lost_at(join(1, fronted_as=90)), DeviceType.ESME, (), replace(POLICY, max_retries=allowed), NOW)
 
-    assert attempt.state is S.PROBED
-    assert attempt.due(Purpose.RETRY) is None
+    assert attempt.state is (S.RESPONSE_LOST if retried else S.PROBED)
+    assert (attempt.due(Purpose.RETRY) is not None) is retried
 
 
 @pytest.mark.parametrize(
@@ -250,6 +251,9 @@ def test_a_probe_is_repeated_when_its_answer_had_its_time() -> None:
     assert attempt.due(Purpose.PROBE) == NOW + POLICY.probe_wait
 
 
+LONG_LOST = lost(opened(signed(1), after(hours=-3)), LossTrigger.DEADLINE, NOW)
+
+
 def test_one_probe_serves_all_attempts_on_the_same_target() -> None:
     probed_at = after(minutes=5)
     neighbours = tuple(replace(opened(join(n, other=PPMID), START), probes=1, probed_at=probed_at) for n in (2, 3))
@@ -262,12 +266,24 @@ def test_one_probe_serves_all_attempts_on_the_same_target() -> None:
 
 
 @pytest.mark.parametrize(
+    "probed_at", [START, NOW - POLICY.probe_wait + timedelta(milliseconds=1)], ids=["just asked for", "just not overdue"]
+)
+def test_a_probe_is_shared_from_when_the_command_was_submitted_until_its_answer_is_overdue(probed_at: datetime) -> None:
+    neighbour = replace(opened(join(2, other=PPMID), START), probed_at=probed_at)
+
+    attempt, effects = probe(LONG_LOST if probed_at < START else lost_at(signed(1)), (neighbour,), POLICY, NOW)
+
+    assert effects == ()
+    assert attempt.probed_at == probed_at
+
+
+@pytest.mark.parametrize(
     ("start", "probed_at"),
     [
         (lost_at(signed(1)), None),
         (lost_at(signed(1)), after(seconds=-1)),
         (replace(lost_at(signed(1)), submitted_at=None), after(seconds=-1)),
-        (lost_at(signed(1)), NOW - POLICY.probe_wait),
+        (LONG_LOST, NOW - POLICY.probe_wait),
     ],
     ids=["none", "older than the question", "older than the request", "answer overdue"],
 )
@@ -318,8 +334,9 @@ def test_an_unjoin_waits_for_its_own_end_too() -> None:
     assert attempt.due(Purpose.PROBE) == START + POLICY.max_transit + 2 * POLICY.clock_skew
 
 
-def test_the_first_probes_do_not_wait_for_an_unanswered_unjoin() -> None:
-    attempt, _ = probe(replace(HALF, probes=0), (on_pair(unjoin(2), START),), POLICY, NOW)
+@pytest.mark.parametrize(("probes", "bound"), [(0, 3), (0, 4), (1, 5)])
+def test_the_first_probes_do_not_wait_for_an_unanswered_unjoin(probes: int, bound: int) -> None:
+    attempt, _ = probe(replace(HALF, probes=probes), (on_pair(unjoin(2), START),), replace(POLICY, max_probes=bound), NOW)
 
     assert attempt.due(Purpose.PROBE) == NOW + POLICY.probe_wait
 

@@ -9,8 +9,18 @@ import pytest
 from joinbridge.core.attempt import JoinAttempt, LossTrigger, disproved, lost, refused
 from joinbridge.core.attempt import answered as with_answer
 from joinbridge.core.evidence import CommandOrder, Grade, Polarity
-from joinbridge.core.facts import Authenticity, DeviceDescription, GpfLogRestored, JoinAnswered, LogEntry, PartnerJoined
+from joinbridge.core.facts import (
+    Authenticity,
+    DeviceDescription,
+    Fact,
+    GpfLogRestored,
+    JoinAnswered,
+    JoinRequested,
+    LogEntry,
+    PartnerJoined,
+)
 from joinbridge.core.ids import CommandKey
+from joinbridge.core.rules import PairContext
 from joinbridge.core.vocabulary import DeviceType, Intent, JoinCode, JoinRole, MessageCode, UnjoinCode
 from support.evidence import about, asked, findings, said
 from support.home import (
@@ -21,6 +31,7 @@ from support.home import (
     NEW_GPF,
     OTHER_SUPPLIER,
     PPMID,
+    START,
     SUPPLIER,
     after,
     answered,
@@ -139,6 +150,22 @@ def test_an_answer_that_bears_only_the_wire_key_is_that_of_the_request_behind_it
     assert found.attempt == request_id(1)
 
 
+@pytest.mark.parametrize("authenticity", [Authenticity.CHANNEL, Authenticity.USER_SUPPLIED])
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        pytest.param(join(1), answered(1, fronted_as=700), id="the RequestID, where the wire key is not known"),
+        pytest.param(join(1, fronted_as=700), answered(2, fronted_as=700), id="the wire key, with another RequestID"),
+    ],
+)
+def test_either_key_of_an_answer_names_the_request(request_: JoinRequested, answer: JoinAnswered, authenticity: Authenticity) -> None:
+    context = about(asked(request_))
+
+    (found,) = findings(answer, context, authenticity=authenticity)
+
+    assert found.attempt == request_id(1)
+
+
 @pytest.mark.parametrize("wire_counter", [1, 699])
 def test_an_answer_with_another_key_on_the_wire_is_not_that_of_the_request(wire_counter: int) -> None:
     context = about(asked(join(1, fronted_as=700)))
@@ -243,8 +270,9 @@ class TestPartnerJoined:
 
         assert found == []
 
-    def test_the_partner_says_nothing_of_a_pair_that_nobody_asked_to_join(self) -> None:
-        context = about(asked(join(1, target=PPMID, other=GPF)), of=pair(PPMID, ESME))
+    @pytest.mark.parametrize("request_", [join(1, target=PPMID, other=GPF), unjoin(1, target=PPMID, other=ESME)], ids=["another", "Unjoin"])
+    def test_the_partner_says_nothing_of_a_pair_that_nobody_asked_to_join(self, request_: JoinRequested) -> None:
+        context = about(asked(request_), of=pair(PPMID, ESME))
 
         found = findings(self.DONE, context)
 
@@ -259,12 +287,15 @@ class TestPartnerJoined:
         assert found == []
 
 
+def restored(code: int) -> GpfLogRestored:
+    key, wire = request_id(1, target=NEW_GPF), CommandKey(ACB, NEW_GPF, 700)
+    return GpfLogRestored(business_key=key, wire_key=wire, results=((LogEntry(PPMID, DeviceType.PPMID), code),))
+
+
 class TestRestored:
     """Row 11: a new GPF answers a restore."""
 
-    def restored(self, code: int) -> GpfLogRestored:
-        key, wire = request_id(1, target=NEW_GPF), CommandKey(ACB, NEW_GPF, 700)
-        return GpfLogRestored(business_key=key, wire_key=wire, results=((LogEntry(PPMID, DeviceType.PPMID), code),))
+    OF_ANOTHER_TYPE = replace(about(of=pair(NEW_GPF, PPMID)), devices={PPMID: DeviceDescription(PPMID, DeviceType.TYPE2)})
 
     @pytest.mark.parametrize(
         ("code", "expected"),
@@ -277,7 +308,7 @@ class TestRestored:
     def test_the_code_of_an_entry_says_whether_it_was_restored(self, code: int, expected: tuple[int, Polarity, Grade]) -> None:
         context = about(of=pair(NEW_GPF, PPMID))
 
-        (found,) = findings(self.restored(code), context, at=after(days=3))
+        (found,) = findings(restored(code), context, at=after(days=3))
 
         assert said([found]) == [expected]
         assert found.order == CommandOrder(CommandKey(ACB, NEW_GPF, 700), request_id(1, target=NEW_GPF))
@@ -285,15 +316,14 @@ class TestRestored:
         assert not found.settles
 
     def test_an_entry_of_another_type_is_not_the_one_that_was_asked_for(self) -> None:
-        told = {PPMID: DeviceDescription(PPMID, DeviceType.TYPE2)}
-        context = replace(about(of=pair(NEW_GPF, PPMID)), devices=told)
+        found = findings(restored(0), self.OF_ANOTHER_TYPE)
 
-        assert said(findings(self.restored(0), context)) == [(11, Polarity.NEITHER, Grade.AMBIGUOUS)]
+        assert said(found) == [(11, Polarity.NEITHER, Grade.AMBIGUOUS)]
 
     def test_an_entry_whose_type_an_inventory_has_yet_to_tell_waits_for_it(self) -> None:
         told = {CAD: DeviceDescription(CAD, DeviceType.TYPE2, manufacturer="M")}
 
-        (found,) = findings(self.restored(0), replace(about(of=pair(NEW_GPF, PPMID)), devices=told))
+        (found,) = findings(restored(0), replace(about(of=pair(NEW_GPF, PPMID)), devices=told))
 
         assert found.unchecked
 
@@ -301,7 +331,7 @@ class TestRestored:
     def test_a_restore_says_nothing_of_a_device_without_an_entry_in_it(self, code: int) -> None:
         context = about(of=pair(NEW_GPF, CAD))
 
-        found = findings(self.restored(code), context)
+        found = findings(restored(code), context)
 
         assert found == []
 
@@ -322,6 +352,8 @@ class TestHandedIn:
         assert said([found]) == [(35, polarity, Grade.STRONG)]
         assert found.attempt == request_id(1)
         assert found.order == CommandOrder(request_id(1), request_id(1))
+        assert (found.earliest, found.at) == (START, after(hours=1))
+        assert found.says == "a User handed in the target's success, unverified"
         assert not found.settles
 
     def test_an_answer_that_a_user_hands_in_with_a_verified_signature_counts_as_the_answer_itself(self) -> None:
@@ -340,8 +372,9 @@ class TestHandedIn:
 
         assert found == []
 
-    def test_an_answer_to_another_request_that_a_user_hands_in_says_nothing(self) -> None:
-        context = about(asked(join(1, other=PPMID)))
+    @pytest.mark.parametrize("request_", [join(1, other=PPMID), unjoin(1)], ids=["of another device", "an Unjoin with the same RequestID"])
+    def test_an_answer_to_another_request_that_a_user_hands_in_says_nothing(self, request_: JoinRequested) -> None:
+        context = about(asked(request_))
 
         found = findings(answered(1), context, authenticity=Authenticity.USER_SUPPLIED)
 
@@ -355,3 +388,63 @@ def test_all_join_messages_are_answered_alike() -> None:
 
     assert [said(each) for each in found] == [[ROW_1]] * 3
     assert {e.attempt for each in found for e in each} == {request_id(1, by=SUPPLIER)}
+
+
+A_JOIN, AN_UNJOIN = about(asked(join(1))), about(asked(unjoin(1)))
+A_REPEAT = about(asked(join(1)), asked(join(2), after(hours=1)))
+A_RESTORE = about(of=pair(NEW_GPF, PPMID))
+
+
+@pytest.mark.parametrize(
+    ("rule", "fact", "context", "words"),
+    [
+        ("join-answered-success", answered(1), A_JOIN, f"the target answered {request_id(1)} with success"),
+        (
+            "unjoin-answered-success",
+            unjoin_answered(1, UnjoinCode.SUCCESS),
+            AN_UNJOIN,
+            f"the target removed the entry on {request_id(1)}; it was there until then",
+        ),
+        (
+            "unjoin-found-nothing",
+            unjoin_answered(1, UnjoinCode.NOT_IN_DEVICE_LOG),
+            AN_UNJOIN,
+            f"the target looked for the entry on {request_id(1)} and has none",
+        ),
+        ("unjoin-failed", unjoin_answered(1, 2), AN_UNJOIN, f"the target could not remove the entry on {request_id(1)} (code 2)"),
+        ("gpf-log-restored", restored(0), A_RESTORE, "the new Gas Proxy Function restored the entry"),
+        ("gpf-log-restored", restored(5), A_RESTORE, "the new Gas Proxy Function could not restore the entry (code 5)"),
+        (
+            "gpf-log-restored",
+            restored(0),
+            TestRestored.OF_ANOTHER_TYPE,
+            "the new Gas Proxy Function restored an entry with another type than the device is of",
+        ),
+        (
+            "repeat-refused",
+            TestRepeatRefused.REFUSED,
+            A_REPEAT,
+            "the target refused an identical repeat because an entry exists, and the earlier join was never answered",
+        ),
+        ("entry-differs", answered(1, 3), A_JOIN, "the target has an entry for the other device, but not the one that was asked for"),
+        ("device-log-full", answered(1, 4), A_JOIN, "the target had no free slot; an existing entry would not have needed one"),
+        (
+            "join-refused",
+            answered(1, 5),
+            A_JOIN,
+            f"the target refused {request_id(1)} with code 5; that says nothing of an older attempt",
+        ),
+        (
+            "partner-joined",
+            TestPartnerJoined.DONE,
+            about(asked(TestPartnerJoined.RESPONDER), of=pair(PPMID, ESME)),
+            "the partner finished key agreement as initiator, which needs this target's entry as responder",
+        ),
+    ],
+)
+def test_each_answer_is_told_in_words_and_each_rule_is_a_witness_of_its_own(
+    rule: str, fact: Fact, context: PairContext, words: str
+) -> None:
+    (found,) = findings(fact, context)
+
+    assert (found.rule, found.family, found.says) == (rule, rule, words)

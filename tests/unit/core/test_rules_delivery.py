@@ -202,3 +202,32 @@ def test_a_producer_that_is_not_trusted_loses_one_grade(fact: Fact, expected: tu
     found = findings(fact, context, source=NOT_TRUSTED)
 
     assert said(found) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("rule", "fact", "words"),
+    [
+        ("command-discarded", discarded(1, Cra.COMMAND), "the hub discarded the command before the target had it"),
+        ("answer-discarded", discarded(1, Cra.RESPONSE), "the hub discarded the target's answer: it did answer, what it said is lost"),
+        ("command-not-executed", not_executed(request_id(1)), "alert 8F84: the target did not carry out the command"),
+        ("could-not-communicate", acknowledged(1, "E20"), "E20: the command could probably not be delivered; an answer may still come"),
+        (
+            "could-not-communicate",
+            failed(1, no_response=False),
+            "N12: the command could probably not be delivered; an answer may still come",
+        ),
+        ("no-response", acknowledged(1, "E21"), "E21: the DSP had no answer from the target"),
+        ("no-response", failed(1, no_response=True), "N13: the DSP had no answer from the target"),
+        (
+            "unjoin-refused-by-dsp",
+            acknowledged(1, "E080801"),
+            "the DSP refused the Unjoin because the inventory says not joined; whoever asked believes otherwise",
+        ),
+    ],
+)
+def test_each_finding_about_the_delivery_is_told_in_words(rule: str, fact: Fact, words: str) -> None:
+    context = about(asked(unjoin(1)))
+
+    (found,) = findings(fact, context)
+
+    assert (found.rule, found.says) == (rule, words)

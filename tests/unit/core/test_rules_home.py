@@ -218,3 +218,31 @@ def test_a_producer_that_is_not_trusted_loses_one_grade(fact: Fact, expected: tu
     found = findings(fact, context, source=NOT_TRUSTED)
 
     assert said(found) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("rule", "fact", "words"),
+    [
+        ("hub-lists-with-key", hub_log((CAD, True)), "the hub lists the other device with a link key: it can be reached, nothing more"),
+        ("hub-lists-without-key", hub_log((CAD, False)), "the hub lists the other device without a link key, and method A needs one"),
+        ("hub-heard-device", hub_activity((CAD, START)), "the hub last heard the other device at 2025-06-15 15:00:00"),
+        ("device-on-home-network", alert(AlertCode.DEVICE_COMMISSIONED), f"alert 8F69: {ESME} is on the home network"),
+        (
+            "used-locally",
+            alert(AlertCode.CREDIT_ADDED_LOCALLY),
+            "alert 810E: someone used the target from within the home, on some display or its keypad",
+        ),
+        (
+            "something-rejected",
+            alert(AlertCode.TRUST_FAILURE),
+            "alert 8F3D: the target rejected something shortly after the repeat; it does not say what",
+        ),
+        ("person-decided", decided(joined=True), "Ada decided: looked at the meter"),
+    ],
+)
+def test_what_the_home_network_shows_is_told_in_words(rule: str, fact: Fact, words: str) -> None:
+    context = about(asked(join(1, role=JoinRole.METHOD_A_INITIATOR)), asked(join(2), after(minutes=30)))
+
+    (found,) = findings(fact, context, at=after(minutes=31))
+
+    assert (found.rule, found.says) == (rule, words)

@@ -10,7 +10,7 @@ import pytest
 from joinbridge.core.attempt import JoinAttempt, LossTrigger, accepted, lost, refused
 from joinbridge.core.attempt import answered as with_answer
 from joinbridge.core.evidence import Grade, Polarity
-from joinbridge.core.facts import DeviceAlerted, JoinRequested, LogKind
+from joinbridge.core.facts import DeviceAlerted, Fact, JoinRequested, LogKind
 from joinbridge.core.ids import DeviceId, parse_eui64
 from joinbridge.core.vocabulary import AlertCode, DeviceType, MessageCode
 from support.evidence import NOT_TRUSTED, about, alert, asked, event_log, findings, said
@@ -76,6 +76,16 @@ class TestSecurityLog:
 
         assert said([found]) == [ROW_20]
         assert found.attempt == request_id(1)
+
+    @pytest.mark.parametrize(("code", "row"), [(DONE, ROW_18), (FAILED, ROW_19)])
+    def test_a_log_with_a_word_of_the_join_is_not_silent_however_far_it_reaches_back(
+        self, code: AlertCode, row: tuple[int, Polarity, Grade]
+    ) -> None:
+        context = about(asked(join(1)))
+
+        found = findings(security_log((BEFORE, OTHER_ENTRY), (WITHIN, code)), context)
+
+        assert said(found) == [row]
 
     def test_a_failure_in_the_window_leaves_a_success_in_it_without_force(self) -> None:
         context = about(asked(join(1)))
@@ -250,7 +260,7 @@ class TestOutcomeAlerts:
         ("told_at", "found_at"),
         [
             pytest.param(None, WITHIN, id="no time of its own"),
-            pytest.param(after(minutes=5), after(minutes=3), id="from the future"),
+            pytest.param(after(minutes=4, seconds=1), after(minutes=3), id="from the future"),
             pytest.param(OPENS - SECOND, WITHIN, id="before the window"),
             pytest.param(CLOSES + SECOND, after(hours=1), id="after the window"),
         ],
@@ -263,6 +273,24 @@ class TestOutcomeAlerts:
         found = findings(alert(code, told_at=told_at), context, at=found_at)
 
         assert found == []
+
+    @pytest.mark.parametrize(("code", "polarity"), [(DONE, Polarity.JOINED), (FAILED, Polarity.ATTEMPT_FAILED)])
+    @pytest.mark.parametrize(
+        ("told_at", "found_at"),
+        [
+            pytest.param(OPENS, WITHIN, id="the window opens"),
+            pytest.param(CLOSES, after(hours=1), id="the window closes"),
+            pytest.param(after(minutes=4), after(minutes=3), id="ahead by the clock skew"),
+        ],
+    )
+    def test_an_alert_counts_to_the_last_moment_at_which_it_can_be_of_the_join(
+        self, told_at: datetime, found_at: datetime, code: AlertCode, polarity: Polarity
+    ) -> None:
+        context = about(asked(join(1)))
+
+        found = findings(alert(code, told_at=told_at), context, at=found_at)
+
+        assert said(found) == [(21, polarity, Grade.STRONG)]
 
     @pytest.mark.parametrize("code", [DONE, FAILED])
     @pytest.mark.parametrize("other", OUTSTANDING)
@@ -326,6 +354,14 @@ class TestHanCommands:
         (found,) = findings(A_LOAD_SWITCH, context)
 
         assert said([found]) == [(33, Polarity.JOINED, Grade.STRONG)]
+
+    def test_a_device_of_unknown_type_is_one_witness_whichever_commands_the_log_has(self) -> None:
+        context = about(asked(join(1)), types=())
+
+        found = [*findings(A_TOP_UP, context), *findings(A_LOAD_SWITCH, context)]
+
+        assert [e.row for e in found] == [32, 33]
+        assert len({e.family for e in found}) == 1
 
     def test_a_log_of_commands_is_in_shadow_by_default(self) -> None:
         ppmid = findings(A_TOP_UP, about(asked(join(1, other=PPMID)), of=pair(ESME, PPMID)))
@@ -409,3 +445,55 @@ class TestHanCommands:
         found = findings(A_LOAD_SWITCH, context)
 
         assert [e.row for e in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "family", "fact", "other", "words"),
+    [
+        (
+            "join-success-logged",
+            "join-logged",
+            security_log((WITHIN, DONE)),
+            CAD,
+            "the target's security log has a join success, and only one join was outstanding",
+        ),
+        (
+            "join-failure-logged",
+            "failure-logged",
+            security_log((WITHIN, FAILED)),
+            CAD,
+            "the target's security log has a join failure, and only one join was outstanding",
+        ),
+        (
+            "nothing-logged",
+            "failure-logged",
+            security_log((BEFORE, OTHER_ENTRY)),
+            CAD,
+            "the target's security log covers the time of the join and has no word of it",
+        ),
+        (
+            "join-outcome-alerted",
+            "join-logged",
+            alert(DONE, told_at=WITHIN),
+            CAD,
+            "the target alerted a join success, and only one join was outstanding",
+        ),
+        (
+            "join-outcome-alerted",
+            "failure-logged",
+            alert(FAILED, told_at=WITHIN),
+            CAD,
+            "the target alerted a join failure, and only one join was outstanding",
+        ),
+        ("ppmid-command-logged", "han-command", A_TOP_UP, PPMID, "the target's event log has a command from an authorised PPMID"),
+        ("hcalcs-command-logged", "han-command", A_LOAD_SWITCH, HCALCS, "the target's event log has a command from an authorised HCALCS"),
+    ],
+)
+def test_what_a_log_or_an_alert_says_is_told_in_words_and_names_its_witness(
+    rule: str, family: str, fact: Fact, other: DeviceId, words: str
+) -> None:
+    context = about(asked(join(1, other=other)), of=pair(ESME, other))
+
+    (found,) = findings(fact, context)
+
+    assert (found.rule, found.family, found.says) == (rule, family, words)

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from joinbridge.core.evidence import CommandOrder, Grade, Polarity
-from joinbridge.core.facts import Authenticity, LogEntry
+from joinbridge.core.facts import Authenticity, DeviceDescription, Fact, LogEntry
 from joinbridge.core.ids import CommandKey, DeviceId
 from joinbridge.core.policy import Policy
+from joinbridge.core.rules import PairContext
 from joinbridge.core.vocabulary import DeviceType
 from support.evidence import NOT_TRUSTED, about, asked, findings, listed_as, said
 from support.home import (
@@ -163,8 +164,9 @@ class TestWhenTheLogWasRead:
 
         assert found.earliest == after(days=4) - timedelta(minutes=5)
 
-    def test_a_request_with_a_higher_counter_does_not_date_a_read(self) -> None:
-        context = about(asked(join(4), after(days=4)))
+    @pytest.mark.parametrize("counter", [3, 4])
+    def test_a_request_whose_counter_is_not_lower_does_not_date_a_read(self, counter: int) -> None:
+        context = about(asked(join(counter), after(days=4)))
 
         (found,) = findings(log_read(3, CAD), context, at=self.AT)
 
@@ -229,6 +231,16 @@ class TestReports:
         assert said([found]) == [row]
         assert (found.earliest, found.at, found.by_device_clock) == (after(days=3), after(days=5), False)
 
+    @pytest.mark.parametrize(("listed", "waits"), [((PPMID,), True), ((CAD,), False)])
+    def test_an_entry_whose_type_an_inventory_has_yet_to_tell_waits_for_it_and_its_absence_does_not(
+        self, listed: tuple[DeviceId, ...], waits: bool
+    ) -> None:
+        told = {CAD: DeviceDescription(CAD, DeviceType.TYPE2, manufacturer="M")}
+
+        (found,) = findings(gpf_log(START, *listed), replace(about(of=GPF_PPMID), devices=told))
+
+        assert found.unchecked is waits
+
     @pytest.mark.parametrize("told_at", [after(days=3), after(days=5, minutes=1)])
     def test_a_clock_counts_to_the_last_moment_at_which_it_can_be_right(self, told_at: datetime) -> None:
         policy = Policy(max_transit=timedelta(days=2), clock_skew=timedelta(minutes=1))
@@ -242,3 +254,41 @@ class TestReports:
         (found,) = findings(gpf_log(START, *listed), about(of=GPF_PPMID), source=NOT_TRUSTED)
 
         assert (found.row, found.grade) == (row, Grade.STRONG)
+
+
+@pytest.mark.parametrize(
+    ("rule", "fact", "context", "words"),
+    [
+        ("device-log-lists", log_read(2, CAD), about(), "the target's Device Log lists the other device"),
+        ("device-log-lacks", log_read(2), about(), "the target's Device Log does not list the other device"),
+        (
+            "device-log-differs",
+            listed_as(DeviceType.PPMID, CAD),
+            about(),
+            "the Device Log lists the other device with type PPMID, not as it was asked to",
+        ),
+        (
+            "device-log-differs",
+            listed_as(None, CAD),
+            about(),
+            "the Device Log lists the other device with type unknown, not as it was asked to",
+        ),
+        ("device-log-unreadable", log_read(2, failed=True), about(), f"{ESME} could not read its Device Log"),
+        (
+            "gpf-log-lists",
+            gpf_log(START, PPMID),
+            about(of=GPF_PPMID),
+            "the Gas Proxy Function reported the other device in its Device Log",
+        ),
+        (
+            "gpf-log-lacks",
+            gpf_log(START),
+            about(of=GPF_PPMID),
+            "the Gas Proxy Function reported its Device Log without the other device",
+        ),
+    ],
+)
+def test_what_a_log_says_is_told_in_words(rule: str, fact: Fact, context: PairContext, words: str) -> None:
+    (found,) = findings(fact, context)
+
+    assert (found.rule, found.says) == (rule, words)

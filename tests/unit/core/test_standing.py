@@ -108,6 +108,14 @@ def test_an_unjoin_that_was_asked_for_before_the_dispute_explains_it_afterwards(
     assert stand(DISPUTED, not_joined(GONE), [LISTED, GONE], context(JOIN, later)).state is PairState.DISPUTED
 
 
+def test_a_dispute_that_is_explained_and_nothing_proven_leaves_the_pair_unknown() -> None:
+    unjoin = sent(2, Intent.UNJOIN, at=after(minutes=15), state=AttemptState.SUCCEEDED)
+
+    standing = stand(DISPUTED, NOTHING, [LISTED, GONE], context(JOIN, unjoin))
+
+    assert standing == Standing(state=PairState.UNKNOWN, explained=True)
+
+
 def test_an_inference_stands_while_its_basis_does() -> None:
     assert stand(INFERRED, NOTHING, [LISTED], context(JOIN)) == Standing(state=PairState.INFERRED_SUCCESS, basis=(LISTED,))
 

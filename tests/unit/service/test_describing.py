@@ -194,3 +194,17 @@ class TestInASidecar:
             await running.sidecar.settle()
 
         assert await site.records.device(GSME) == DeviceDescription(GSME, DeviceType.GSME, "10D4", "0004A400", "G4000031", "North")
+
+    async def test_what_was_seen_before_is_not_decided_by_it(self, tmp_path: Path, site: Site) -> None:
+        async with a_table(tmp_path, METER) as devices:
+            made = Describing(devices, clock=site.clock)
+            async with site.sidecar() as running:
+                await site.send(join_request(GSME, CAD))
+                await running.sidecar.settle()
+            before = await site.contents()
+            async with site.sidecar(describing=made) as running:
+                await site.send(join_request(GSME, CAD))
+                await running.sidecar.settle()
+
+        assert devices.asked == [sorted([GSME, CAD])]
+        assert await site.contents() == before

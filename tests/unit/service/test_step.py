@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,14 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from joinbridge.config import Settings
 from joinbridge.core.attempt import AttemptState
 from joinbridge.core.case import Contradiction
 from joinbridge.core.evidence import Mode
-from joinbridge.core.ids import CommandKey, JoinPair, parse_eui64
+from joinbridge.core.facts import JoinAnswered, JoinRequested, Sighting
+from joinbridge.core.ids import CommandKey, DeviceId, JoinPair, parse_eui64
 from joinbridge.core.pair import PairState
+from joinbridge.core.rules import RULES
 from joinbridge.core.vocabulary import AlertCode
 from joinbridge.errors import StaleVersionError, StoreError, StoreRefusedError
-from joinbridge.observing import Taken
+from joinbridge.observing import Committed, Observer, Taken
 from joinbridge.ports import Changes, Store
 from joinbridge.service.step import RULES_REFRESH
 from joinbridge.store.outbox import EffectStatus
@@ -158,8 +162,51 @@ class TestPassingBy:
 
             assert asked == []
 
+    async def test_it_is_asked_once_after_an_answer_that_was_lost_and_not_before(self, site: Site) -> None:
+        asked: list[str] = []
+        lost = [StoreError("nobody knows what became of it")]
+
+        class Asked(HookedStore):
+            async def watched(self) -> AbstractSet[DeviceId]:
+                asked.append("watched")
+                return await super().watched()
+
+        def answer() -> None:
+            if lost:
+                raise lost.pop()
+
+        async with site.sidecar(around=lambda p: replace(p, store=Asked(p.store, on_commit=answer))) as running:
+            asked.clear()  # that was at its start
+            await site.send(join_request(ESME, PPMID))
+            with pytest.raises(StoreError):
+                await running.intake.turn()
+            assert asked == []
+
+            await running.intake.turn()
+            await running.step.take([])
+            assert asked == ["watched"]
+
+    async def test_each_message_of_a_batch_counts_as_what_became_of_it(self, site: Site) -> None:
+        async with site.sidecar() as running:
+            request = join_request(ESME, PPMID)
+            passing = generic_alert(STRANGER, AlertCode.JOIN_SUCCEEDED, START)
+
+            assert await told(site, running, request, passing, request, b"nothing at all") == Taken(
+                judged=1, passed_by=1, duplicates=1, dead=1
+            )
+
 
 class TestOneTransaction:
+    async def test_nothing_is_loaded_for_what_cannot_be_read(self, site: Site) -> None:
+        async with site.sidecar() as running:
+            await told(site, running, join_request(ESME, PPMID))
+            await site.send(b"nothing at all")
+            with counted_statements() as statements:
+                await running.intake.turn()
+
+        assert statements
+        assert [statement for statement in statements if "FROM attempts" in statement or "FROM pairs" in statement] == []
+
     async def test_a_batch_takes_as_many_statements_whatever_its_size(self, site: Site) -> None:
         counted = []
         for first, size in ((1000, 5), (2000, 100)):
@@ -251,6 +298,53 @@ class TestShadow:
         assert shadow["pairs"] == live["pairs"]
         assert shadow["evidence"] == live["evidence"]
         assert {row["status"] for row in live["outbox"]} == {"done"}
+
+
+class Listener(Observer):
+    """Keeps what a step tells."""
+
+    def __init__(self) -> None:
+        self.commits: list[Committed] = []
+        self.modes: list[Mapping[str, Mode]] = []
+
+    def committed(self, committed: Committed) -> None:
+        self.commits.append(committed)
+
+    def rules(self, modes: Mapping[str, Mode]) -> None:
+        self.modes.append(modes)
+
+
+class TestTelling:
+    @pytest.mark.parametrize("settings", [LIVE, SHADOW], ids=["live", "shadow"])
+    async def test_an_observer_hears_of_a_commit_when_what_and_whether_anything_is_done(self, site: Site, settings: Settings) -> None:
+        listener = Listener()
+        async with site.sidecar(settings=settings, observer=listener) as running:
+            site.clock.jump(after(minutes=3))
+            await told(site, running, join_request(ESME, PPMID), join_answer(ESME), b"nothing at all")
+
+        (committed,) = listener.commits
+        assert committed.at == after(minutes=3)
+        assert committed.withheld is (settings is SHADOW)
+        assert 0 <= committed.took_s < 60
+        assert [letter.body for letter in committed.letters] == [b"nothing at all"]
+        requested, answered = committed.decisions
+        assert isinstance(requested.event, Sighting)
+        assert isinstance(requested.event.fact, JoinRequested)
+        assert requested.case.attempts == {}
+        assert isinstance(answered.event, Sighting)
+        assert isinstance(answered.event.fact, JoinAnswered)
+        assert [attempt.state for attempt in answered.case.attempts.values()] == [AttemptState.REQUESTED]
+        assert [attempt.state for attempt in answered.decision.attempts] == [AttemptState.SUCCEEDED]
+
+    async def test_an_observer_hears_which_mode_each_rule_is_in(self, site: Site) -> None:
+        listener = Listener()
+        async with site.sidecar(settings=LIVE.model_copy(update={"rules": {RULE: Mode.OFF}}), observer=listener) as running:
+            await told(site, running, join_request(ESME, PPMID))
+
+        (modes,) = listener.modes
+        assert modes.keys() == {rule.name for rule in RULES}
+        assert modes[RULE] is Mode.OFF
+        assert modes["join-answered-success"] is Mode.LIVE
 
 
 class TestDeadlines:

@@ -19,9 +19,7 @@ def _answer(sighting: Sighting, context: PairContext, intent: Intent) -> tuple[J
     return None if attempt is None else (fact, attempt)
 
 
-def _finding(
-    fact: JoinAnswered, attempt: JoinAttempt, polarity: Polarity, grade: Grade, says: str, *, family: str | None = None
-) -> Finding:
+def _finding(fact: JoinAnswered, attempt: JoinAttempt, polarity: Polarity, grade: Grade, says: str) -> Finding:
     return Finding(
         polarity=polarity,
         grade=grade,
@@ -30,7 +28,6 @@ def _finding(
         attempt=attempt,
         order=CommandOrder(fact.wire_key, fact.business_key),
         answer=True,
-        family=family,
     )
 
 
@@ -87,7 +84,7 @@ def _repeat_refused(sighting: Sighting, context: PairContext) -> Finding | None:
     match _answer(sighting, context, Intent.JOIN):
         case (fact, attempt) if fact.code == JoinCode.INCOMPATIBLE_WITH_EXISTING_ENTRY and unanswered_twin(attempt, context):
             says = "the target refused an identical repeat because an entry exists, and the earlier join was never answered"
-            return _finding(fact, attempt, Polarity.JOINED, Grade.STRONG, says, family="repeat-refused")
+            return _finding(fact, attempt, Polarity.JOINED, Grade.STRONG, says)
     return None
 
 
@@ -137,9 +134,10 @@ def _restored(sighting: Sighting, context: PairContext) -> Finding | None:
     fact = sighting.fact
     if not isinstance(fact, GpfLogRestored):
         return None
-    entry, code = next(((entry, code) for entry, code in fact.results if entry.other == context.pair.other), (None, None))
-    if entry is None or code is None:
+    found = next((result for result in fact.results if result[0].other == context.pair.other), None)
+    if found is None:
         return None
+    entry, code = found
     order = CommandOrder(fact.wire_key, fact.business_key)
     earliest = sighting.at - context.policy.max_transit
     if code == JoinCode.SUCCESS and context.has_other_type(entry):

@@ -129,9 +129,9 @@ def _han_command(sighting: Sighting, context: PairContext, commands: frozenset[M
 
 
 def _type(attempt: JoinAttempt, context: PairContext) -> DeviceType | None:
-    if attempt.other_type is not None:
+    if attempt.other_type is not None or attempt.other is None:
         return attempt.other_type
-    return None if attempt.other is None else context.type_of(attempt.other)
+    return context.type_of(attempt.other)
 
 
 def _ppmid_command(sighting: Sighting, context: PairContext) -> Finding | None:

@@ -12,7 +12,9 @@ import argparse
 import json
 import math
 import random
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,9 +33,13 @@ from support.proxy import Proxy
 from support.services import Server, postgresql, rabbitmq
 
 VICTIMS = 2
+INSTALLING = 0.6
+"""In this part of the time homes are installed: there is traffic all the while, and room for what happens to a home later."""
 HOMES_A_MINUTE = 52
 """A home has some 88 messages: an hour of them comes to a quarter of a million and a little more."""
 SAMPLE_S = 5.0
+EXPLAINED = 5  # Joins that were missed, at the most
+LEFT = Path("out") / "campaign"
 DAY_S = 86_400.0
 
 
@@ -73,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(scale: Scale) -> dict[str, object]:
-    """Let an estate live among faults, and return the account."""
+    """Let an estate live among faults, and return the account. Where it does not balance, what led to it is left in `LEFT`."""
     chance, memory = random.Random(scale.seed), MemoryWatch()
     with surroundings(scale.speed) as around:
         made = around.made
@@ -90,7 +96,8 @@ def run(scale: Scale) -> dict[str, object]:
                 last_look = time.monotonic()
                 memory.look(witness.process)
 
-        estate = made.estate(homes=scale.homes, days=scale.days, seed=scale.seed)
+        installing = str(max(1.0, INSTALLING * scale.days))
+        estate = made.estate("--installing", installing, homes=scale.homes, days=scale.days, seed=scale.seed)
         chaos = Chaos(around, chance)
         chaos.spread(plan(chance, scale.minutes), scale.minutes * 60, estate, after_each=look_after)
         await_last_day(made, estate)
@@ -99,7 +106,11 @@ def run(scale: Scale) -> dict[str, object]:
         score = _score(made, estate)
         memory.look(witness.process)
         ended = [one.process.stop() for one in everybody]
-        return figures(made, chaos, memory, score, restless=restless, ended=ended)
+        told = figures(made, chaos, memory, score, restless=restless, ended=ended)
+        if not told["balances"]:
+            shutil.copytree(made.folder, LEFT, dirs_exist_ok=True)
+            print(f"the ledger, and what everybody said, are in {LEFT}", file=sys.stderr)
+        return told
 
 
 def figures(
@@ -124,10 +135,23 @@ def figures(
         **_plain(account),
         "unexpected": len(unexpected),
         **wrong,
+        "missed": [explained(made, request_id) for request_id in _listed(score["missed"])[:EXPLAINED]],
         "restless": restless,
         "exit_codes": list(ended),
         "memory": memory.to_json(),
     }
+
+
+def explained(made: Deployment, request_id: str) -> Mapping[str, object]:
+    """Return how joinbridge accounts for one attempt."""
+    command = [sys.executable, "-m", "joinbridge", "explain", request_id, "--json", "--database", made.database_url]
+    told = subprocess.run(command, env=made.environment, capture_output=True, text=True, check=False)
+    account: Mapping[str, object] = json.loads(told.stdout) if told.returncode == 0 else {"request_id": request_id, "says": told.stderr}
+    return account
+
+
+def _listed(value: object) -> Sequence[str]:
+    return [str(each) for each in value] if isinstance(value, list) else []
 
 
 def never_published(made: Deployment) -> set[str]:

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
-from joinbridge.config import Retention
-from joinbridge.core.attempt import fired
+from joinbridge.config import Retention, Settings
+from joinbridge.core.attempt import AttemptState, fired
+from joinbridge.core.case import Case
+from joinbridge.core.effects import PublishEvent
 from joinbridge.core.ids import DeviceId, MessageKey
 from joinbridge.errors import StaleVersionError
-from joinbridge.ports import Changes
+from joinbridge.ports import Changes, Delivery, Store, Unit
 from joinbridge.service.clock import ManualClock
+from joinbridge.service.step import Step
+from joinbridge.service.watch import Watch
 from joinbridge.store import schema
 from joinbridge.store.opening import open_database
+from joinbridge.store.store import SqlStore
+from joinbridge.wiring.signers import reading
+from support.home import ESME, PPMID
+from support.messages import join_answer, join_request
 from support.postgresql import fresh_database
 from support.records import NOON, attempt, audit_record, deadline, device, finding, later, pair_of, pair_record, sighting, update
 from support.services import PostgreSql
@@ -109,6 +118,55 @@ async def test_of_two_instances_that_got_the_same_messages_one_does_the_work(one
     found = await asyncio.gather(receive(one, keys), receive(two, keys[::-1]), receive(one, keys[50:]), receive(two, keys[:150][::-1]))
 
     assert sorted(key for keys_of_one in found for key in keys_of_one) == sorted(keys)
+
+
+class Meeting:
+    """A store whose transaction waits, after it has loaded, until another one has loaded too: neither sees what the other writes."""
+
+    def __init__(self, store: SqlStore, both: asyncio.Barrier) -> None:
+        self._store = store
+        self._both = both
+        self.watched, self.next_deadline, self.contradictions = store.watched, store.next_deadline, store.contradictions
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Unit]:
+        async with self._store.transaction() as unit:
+            yield _MeetingUnit(unit, self._both)
+
+
+class _MeetingUnit:
+    def __init__(self, unit: Unit, both: asyncio.Barrier) -> None:
+        self._both = both
+        self._load = unit.load
+        self.fresh, self.due, self.save = unit.fresh, unit.due, unit.save
+
+    async def load(self, devices: Collection[DeviceId]) -> Case:
+        case = await self._load(devices)
+        await asyncio.wait_for(self._both.wait(), 10)
+        return case
+
+
+def step_on(store: Store, instance: Instance) -> Step:
+    settings = Settings(mode="live")
+    return Step(store=store, clock=instance.clock, policy=settings.policy(), reading=reading(settings), watch=Watch(frozenset()), live=True)
+
+
+async def test_an_answer_that_one_instance_keeps_while_the_other_takes_its_request_is_not_missed(one: Instance, two: Instance) -> None:
+    request, answer = (
+        Delivery(body=body, source=source, route="", at=NOON)
+        for body, source in ((join_request(ESME, PPMID), "sr.request"), (join_answer(ESME), "sr.response"))
+    )
+    both = asyncio.Barrier(2)
+
+    await asyncio.gather(step_on(Meeting(one.store, both), one).take([request]), step_on(Meeting(two.store, both), two).take([answer]))
+    (met,) = (await one.load(ESME)).attempts.values()
+    one.clock.jump(met.deadlines[0].due_at)
+    await step_on(one.store, one).fire(10)
+
+    assert met.state is AttemptState.REQUESTED, "they did not meet: the test shows nothing"
+    (attempt_,) = (await one.load(ESME)).attempts.values()
+    assert attempt_.state is AttemptState.SUCCEEDED
+    assert [type(owed.effect) for owed in await one.records.effects()] == [PublishEvent]
 
 
 # Deadlines

@@ -15,7 +15,7 @@ from support.deployment import Process
 from support.desk import Desk, address_of
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-WARM = 0.25  # of the samples: caches fill, and pools open their connections
+WARM = 0.25  # of the messages: caches fill, and pools open their connections
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Memory:
 
     def slope_mb(self) -> float | None:
         """Return by how many megabytes it grows with each 100,000 messages, once it is warm; None when too little was seen."""
-        warm = self.samples[int(len(self.samples) * WARM) :]
+        warm = [(given, resident) for given, resident in self.samples if given >= WARM * self.samples[-1][0]]
         if len({given for given, _ in warm}) < 3:
             return None
         return linear_regression(*zip(*warm, strict=True)).slope * 100_000 / 1e6
@@ -58,7 +58,7 @@ class MemoryWatch:
             "lives": len(self.lives),
             "samples": len(longest.samples),
             "messages": int(longest.samples[-1][0]),
-            "resident_mb": [round(resident / 1e6, 1) for _, resident in thinned(longest.samples)],
+            "resident_mb": {int(given): round(resident / 1e6, 1) for given, resident in thinned(longest.samples)},
             "slope_mb_per_100_000_messages": None if slope is None else round(slope, 3),
         }
 

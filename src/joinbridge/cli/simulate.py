@@ -35,7 +35,10 @@ def simulate(
     homes: Annotated[int, typer.Option(min=1, help="How many homes are installed.")] = 200,
     seed: Annotated[int, typer.Option(help="Same seed, same homes and the same faults.")] = 1,
     scenario: Annotated[str, typer.Option(help=f"What goes wrong: {', '.join(SCENARIOS)}.")] = "everyday",
-    days: Annotated[float, typer.Option(min=1, max=60, help="How long the estate lives; homes are installed in the first quarter.")] = 14,
+    days: Annotated[float, typer.Option(min=1, max=60, help="How long the estate lives.")] = 14,
+    installing: Annotated[
+        float | None, typer.Option(min=1, max=60, help="In how many of them homes are installed; the first quarter if not given.")
+    ] = None,
     quiet: Annotated[float, typer.Option(min=1, help="At the end, listen until nothing has come for so many seconds.")] = 5,
     rate: Annotated[float | None, typer.Option(min=1, help="Publish at most so many messages a second.")] = None,
     alerts_over: Annotated[
@@ -50,6 +53,8 @@ def simulate(
     The sidecar runs beside it with the same configuration. With rehearsal.speed above 1 both live faster. At the end every decision is
     held against the truth; exit code 1 when joinbridge inferred what was not so.
     """
+    if installing is not None and installing > days:
+        raise typer.BadParameter(f"the estate lives {days:g} days only", param_hint="--installing")
     if scenario not in SCENARIOS:
         raise typer.BadParameter(f"there is no scenario {scenario!r}; there are {', '.join(SCENARIOS)}", param_hint="--scenario")
     settings = load(config)
@@ -57,14 +62,15 @@ def simulate(
         if days > 1 and not as_json:
             complain(f"time runs at its true pace: {days:g} days will take {days:g} days; rehearsal.speed makes it faster")
         settings = settings.model_copy(update={"rehearsal": RehearsalSettings(speed=1, origin=datetime.now(UTC))})
-    estate = build(replace(SCENARIOS[scenario], pace=_pace(days)), seed, homes, clock_of(settings).now())
+    estate = build(replace(SCENARIOS[scenario], pace=_pace(days, installing)), seed, homes, clock_of(settings).now())
     with nullcontext(None) if ledger is None else open_ledger(ledger) as book:
         if book is not None:
             estate.truth.tell = book.true
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             play = _play(settings, estate, book, rate=rate, alerts_over=alerts_over, quiet=timedelta(seconds=quiet), silent=as_json)
             done, result = runner.run(play)
-    told = {"seed": seed, "homes": homes, "scenario": scenario, **score_as_json(result), **done}
+    missed = [str(story.request_id) for story in result.records if story.missed]
+    told = {"seed": seed, "homes": homes, "scenario": scenario, **score_as_json(result), "missed": missed, **done}
     if as_json:
         print_json(told)
     else:
@@ -75,9 +81,12 @@ def simulate(
         raise typer.Exit(FOUND_WRONG)
 
 
-def _pace(days: float) -> Pace:
+def _pace(days: float, installing: float | None) -> Pace:
     whole = timedelta(days=days)
-    return Pace(installing=max(whole / 4, timedelta(days=1)), active=whole / 2, duration=whole)
+    if installing is None:
+        return Pace(installing=max(whole / 4, timedelta(days=1)), active=whole / 2, duration=whole)
+    installed = timedelta(days=installing)
+    return Pace(installing=installed, active=(installed + whole) / 2, duration=whole)
 
 
 async def _play(

@@ -22,3 +22,10 @@ def test_a_service_that_is_not_configured_is_named(cli: Cli, monkeypatch: pytest
 
     assert outcome.code == 1
     assert says in outcome.complaint
+
+
+def test_homes_are_not_installed_for_longer_than_the_estate_lives(cli: Cli) -> None:
+    outcome = cli("simulate", "--days", "1", "--installing", "2")
+
+    assert outcome.code == 2
+    assert "the estate lives 1 days only" in outcome.complaint

@@ -240,6 +240,18 @@ async def test_a_device_is_watched_no_more_when_its_attempt_is_closed(one: Insta
     assert await one.store.watched() == set()
 
 
+async def test_that_all_who_are_watched_are_read_in_portions_concerns_nothing_else(one: Instance) -> None:
+    async with one.database.writing() as transaction:
+        connection = await transaction.run(lambda connection: connection)
+        before = dict(connection.get_execution_options())
+    await one.store.watched()
+
+    async with one.database.writing() as transaction:
+        after = await transaction.run(lambda connection: dict(connection.get_execution_options()))
+
+    assert after == before
+
+
 # How it is done
 
 
@@ -277,7 +289,7 @@ async def test_a_batch_takes_as_many_statements_whatever_its_size(one: Instance,
             assert len(await unit.due(NOON, size)) == size
         counts["due"] = len(sent)
 
-    assert counts == {"fresh": 1, "load": 2, "save": 11, "due": 1}
+    assert counts == {"fresh": 1, "load": 2, "save": 12, "due": 1}
 
 
 async def test_moments_keep_their_microseconds_and_their_order_whatever_their_offset(one: Instance) -> None:

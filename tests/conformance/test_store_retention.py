@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import Connection, select
 
 from joinbridge.config import Retention
 from joinbridge.core.attempt import AttemptState
@@ -13,6 +14,7 @@ from joinbridge.core.ids import MessageKey
 from joinbridge.core.pair import PairState
 from joinbridge.ports import Changes, FailedTry, Pruned
 from joinbridge.store.retention import LATENESS
+from joinbridge.store.tables import device_versions
 from support.records import (
     NOON,
     attempt,
@@ -92,7 +94,24 @@ async def test_a_portion_takes_as_many_statements_however_much_there_is(one: Ins
     with counted_statements() as sent:
         await one.housekeeping.prune(MUCH_LATER, RETENTION)
 
-    assert len(sent) == 8
+    assert len(sent) == 9
+
+
+async def test_how_often_a_device_was_changed_goes_with_the_last_that_is_kept_of_it(one: Instance) -> None:
+    for changes in (
+        Changes(kept=[(device(7), sighting("old"))]),
+        Changes(kept=[(device(8), sighting("old"))], pairs=[pair_record(pair_of(8, 9))]),
+    ):
+        async with one.store.transaction() as unit:
+            await unit.load([device(7), device(8), device(9)])
+            await unit.save(changes)
+
+    await prune(one)
+
+    def counted(connection: Connection) -> list[str]:
+        return list(connection.execute(select(device_versions.c.device).order_by(device_versions.c.device)).scalars())
+
+    assert await one.database.read(counted) == [device(8), device(9)]
 
 
 # Effects

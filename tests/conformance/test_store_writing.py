@@ -13,11 +13,13 @@ import pytest
 from joinbridge.core.attempt import AttemptState, JoinAttempt
 from joinbridge.core.case import Case, Contradiction, Explanation
 from joinbridge.core.facts import DeviceDescription
-from joinbridge.core.ids import MessageKey
+from joinbridge.core.ids import JoinPair, MessageKey
 from joinbridge.core.pair import PairState
 from joinbridge.core.vocabulary import DeviceType, Intent
 from joinbridge.errors import StaleVersionError, StoreError
 from joinbridge.ports import Changes, Unit
+from joinbridge.store.saving import save_changes
+from joinbridge.store.statements import Statements
 from support.records import (
     NOON,
     attempt,
@@ -298,6 +300,29 @@ async def test_cancelling_a_transaction_leaves_nothing(one: Instance, so_far: Ca
         await task
 
     await assert_nothing_is_kept(one)
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        Changes(kept=[(A, sighting("kept"))]),
+        Changes(attempts=[attempt(A, B, counter=7)]),
+        Changes(pairs=[pair_record(pair_of(1, 3))]),
+        Changes(devices=[DeviceDescription(B, DeviceType.PPMID)]),
+    ],
+    ids=["a message is kept", "an attempt is opened", "another pair changes", "the other device is described"],
+)
+async def test_what_was_decided_before_anything_about_the_home_was_changed_is_not_written(one: Instance, meanwhile: Changes) -> None:
+    statements, read = Statements(one.database.dialect), {A: 0, B: 0}
+
+    async def write(changes: Changes) -> None:
+        await one.database.write(lambda connection: save_changes(connection, statements, changes, NOON, read))
+
+    await write(meanwhile)
+    with pytest.raises(StaleVersionError):
+        await write(Changes(pairs=[pair_record(JoinPair(A, B))], kept=[(A, sighting("proof"))]))
+
+    assert "proof" not in [seen.key for seen in (await one.load(A)).ledger.get(A, ())]
 
 
 async def test_a_transaction_is_over_when_it_is_left(one: Instance) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,10 +16,11 @@ from sqlalchemy import text
 from joinbridge.config import Retention, Settings
 from joinbridge.core.attempt import AttemptState, fired
 from joinbridge.core.case import Case
-from joinbridge.core.effects import PublishEvent
-from joinbridge.core.ids import DeviceId, MessageKey
+from joinbridge.core.facts import DeviceDescription
+from joinbridge.core.ids import DeviceId, JoinPair, MessageKey
+from joinbridge.core.vocabulary import DeviceType
 from joinbridge.errors import StaleVersionError
-from joinbridge.ports import Changes, Delivery, Store, Unit
+from joinbridge.ports import Changes, Delivery, Unit
 from joinbridge.service.clock import ManualClock
 from joinbridge.service.step import Step
 from joinbridge.service.watch import Watch
@@ -120,53 +122,97 @@ async def test_of_two_instances_that_got_the_same_messages_one_does_the_work(one
     assert sorted(key for keys_of_one in found for key in keys_of_one) == sorted(keys)
 
 
+ABOUT_ONE_HOME = {
+    "a message is kept": Changes(kept=[(A, sighting("kept meanwhile"))]),
+    "an attempt is opened": Changes(attempts=[attempt(A, B, counter=7)]),
+    "another pair changes": Changes(pairs=[pair_record(pair_of(1, 3))]),
+    "the other device is described": Changes(devices=[DeviceDescription(B, DeviceType.PPMID)]),
+}
+
+
+@pytest.mark.parametrize("meanwhile", ABOUT_ONE_HOME.values(), ids=ABOUT_ONE_HOME.keys())
+async def test_what_was_decided_before_another_instance_changed_anything_about_the_home_is_not_written(
+    one: Instance, two: Instance, meanwhile: Changes
+) -> None:
+    await one.save(Changes(attempts=[attempt(A, B)]))
+    decided = Changes(pairs=[pair_record(JoinPair(A, B))], kept=[(A, sighting("proof"))])
+
+    async def decide() -> None:
+        async with one.store.transaction() as unit:
+            await unit.load([A])
+            async with two.store.transaction() as other:
+                await other.load([A])
+                await other.save(meanwhile)
+            await unit.save(decided)
+
+    with pytest.raises(StaleVersionError):
+        await decide()
+
+    case = await one.load(A)
+    assert "proof" not in [seen.key for seen in case.ledger.get(A, ())]
+
+
+async def test_what_happens_in_another_home_meanwhile_changes_nothing(one: Instance, two: Instance) -> None:
+    async with one.store.transaction() as unit:
+        await unit.load([A])
+        async with two.store.transaction() as other:
+            await other.load([device(50)])
+            await other.save(Changes(kept=[(device(50), sighting("elsewhere"))]))
+        await unit.save(Changes(kept=[(A, sighting("here"))]))
+
+    assert len((await one.load(A, device(50))).ledger) == 2
+
+
 class Meeting:
-    """A store whose transaction waits, after it has loaded, until another one has loaded too: neither sees what the other writes."""
+    """A store whose first transaction waits, after it has loaded, until another one has loaded too: neither sees what the other writes."""
 
     def __init__(self, store: SqlStore, both: asyncio.Barrier) -> None:
         self._store = store
-        self._both = both
+        self._meet: Callable[[], Awaitable[object]] | None = both.wait
         self.watched, self.next_deadline, self.contradictions = store.watched, store.next_deadline, store.contradictions
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Unit]:
+        meet, self._meet = self._meet, None
         async with self._store.transaction() as unit:
-            yield _MeetingUnit(unit, self._both)
+            yield unit if meet is None else _MeetingUnit(unit, meet)
 
 
 class _MeetingUnit:
-    def __init__(self, unit: Unit, both: asyncio.Barrier) -> None:
-        self._both = both
+    def __init__(self, unit: Unit, meet: Callable[[], Awaitable[object]]) -> None:
+        self._meet = meet
         self._load = unit.load
         self.fresh, self.due, self.save = unit.fresh, unit.due, unit.save
 
     async def load(self, devices: Collection[DeviceId]) -> Case:
         case = await self._load(devices)
-        await asyncio.wait_for(self._both.wait(), 10)
+        await self._meet()
         return case
 
 
-def step_on(store: Store, instance: Instance) -> Step:
-    settings = Settings(mode="live")
-    return Step(store=store, clock=instance.clock, policy=settings.policy(), reading=reading(settings), watch=Watch(frozenset()), live=True)
+async def take_until_taken(instance: Instance, both: asyncio.Barrier, body: bytes, source: str) -> int:
+    """Take one message as an intake does; return how often that was in vain."""
+    settings, store = Settings(mode="live"), Meeting(instance.store, both)
+    watch = Watch(frozenset({ESME, PPMID}))
+    step = Step(store=store, clock=instance.clock, policy=settings.policy(), reading=reading(settings), watch=watch, live=True)
+    for stale in itertools.count():
+        with suppress(StaleVersionError):
+            await step.take([Delivery(body=body, source=source, route="", at=instance.clock.now())])
+            return stale
+    raise AssertionError
 
 
-async def test_an_answer_that_one_instance_keeps_while_the_other_takes_its_request_is_not_missed(one: Instance, two: Instance) -> None:
-    request, answer = (
-        Delivery(body=body, source=source, route="", at=NOON)
-        for body, source in ((join_request(ESME, PPMID), "sr.request"), (join_answer(ESME), "sr.response"))
-    )
+async def test_an_answer_that_is_taken_while_another_instance_takes_its_request_is_not_missed(one: Instance, two: Instance) -> None:
     both = asyncio.Barrier(2)
 
-    await asyncio.gather(step_on(Meeting(one.store, both), one).take([request]), step_on(Meeting(two.store, both), two).take([answer]))
-    (met,) = (await one.load(ESME)).attempts.values()
-    one.clock.jump(met.deadlines[0].due_at)
-    await step_on(one.store, one).fire(10)
+    stale = await asyncio.gather(
+        take_until_taken(one, both, join_request(ESME, PPMID), "sr.request"),
+        take_until_taken(two, both, join_answer(ESME), "sr.response"),
+    )
 
-    assert met.state is AttemptState.REQUESTED, "they did not meet: the test shows nothing"
-    (attempt_,) = (await one.load(ESME)).attempts.values()
-    assert attempt_.state is AttemptState.SUCCEEDED
-    assert [type(owed.effect) for owed in await one.records.effects()] == [PublishEvent]
+    assert sorted(stale) == [0, 1], "they did not meet: the test shows nothing"
+    (opened,) = (await one.load(ESME)).attempts.values()
+    assert opened.state is AttemptState.SUCCEEDED
 
 
 # Deadlines

@@ -96,22 +96,16 @@ def _request(draft: Draft, fact: JoinRequested | PreCommandReturned, at: datetim
         new = attempts.informed(old, fact, at)
         if old.other is not None and fact.other not in (None, old.other):
             draft.surprise(f"{fact.request_id} was for {old.other} and is now for {fact.other}")
-    draft.open_pair(new, at)
     # What overtook its request waits in the ledger; so does what quotes a wire key that was not known until now.
-    if old is None or old.wire_key != new.wire_key:
-        new = _caught_up(draft, new)
+    waited = draft.ledger(new.target) if old is None or old.wire_key != new.wire_key else ()
+    overtook = sorted(waited, key=lambda s: s.at)
+    for earlier in overtook:
+        new = moved(new, earlier, draft.policy)
+    draft.open_pair(new, at)
+    for earlier in overtook:
+        draft.inventory_holds(new, earlier)
     _follow(draft, old, new)
     _judge_target(draft, new.target)
-
-
-def _caught_up(draft: Draft, attempt: JoinAttempt) -> JoinAttempt:
-    """Return `attempt` as all that is kept about its target leaves it."""
-    kept = sorted(draft.ledger(attempt.target), key=lambda s: s.at)
-    for sighting in kept:
-        attempt = moved(attempt, sighting, draft.policy)
-    for sighting in kept:
-        draft.inventory_holds(attempt, sighting)
-    return attempt
 
 
 def _evidence(draft: Draft, sighting: Sighting, *, trusted: bool) -> None:
@@ -184,9 +178,6 @@ def _deadline(draft: Draft, event: DeadlinePassed) -> None:
     others = draft.on_target(new.target)
     match event.deadline.purpose:
         case Purpose.ANSWER:
-            if old.state in attempts.AWAITING:
-                # Another instance may have kept its answer at the very moment when the request was taken: neither saw what the other wrote.
-                new = _caught_up(draft, new)
             _follow(draft, old, attempts.lost(new, attempts.LossTrigger.DEADLINE, draft.now))
         case Purpose.RETRY:
             draft.put(draft.owe(pursuit.reissue(new, draft.type_of(new.target), others, draft.policy, draft.now)))

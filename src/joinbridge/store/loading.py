@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, Row
@@ -16,13 +16,16 @@ from joinbridge.store import codec
 from joinbridge.store.dialects import texts
 from joinbridge.store.statements import Statements
 
+Versions = Mapping[DeviceId, int]
+"""How often anything about each device was changed by the time it was read."""
 
-def load_case(connection: Connection, statements: Statements, devices: Collection[DeviceId]) -> Case:
-    """Return all that is recorded about `devices` and their pairs' partners; two statements."""
+
+def load_case(connection: Connection, statements: Statements, devices: Collection[DeviceId]) -> tuple[Case, Versions]:
+    """Return all that is recorded about `devices` and their pairs' partners, and the version of each of them; two statements."""
     attempts: list[JoinAttempt] = []
     pairs: dict[JoinPair, PairRecord] = {}
     described: dict[DeviceId, DeviceDescription] = {}
-    involved: list[str] = []
+    versions: dict[DeviceId, int] = {}
     for part, text in connection.execute(statements.involved, {"devices": texts(devices)}):
         match part:
             case "attempt":
@@ -33,14 +36,18 @@ def load_case(connection: Connection, statements: Statements, devices: Collectio
             case "description":
                 description = codec.decode(DeviceDescription, text)
                 described[description.device] = description
+            case "version":
+                device, _, version = text.partition(" ")
+                versions[DeviceId(device)] = int(version)
             case _:
-                involved.append(text)
-    return Case(
+                versions.setdefault(DeviceId(text), 0)
+    case = Case(
         attempts={attempt.key: attempt for attempt in sorted(attempts, key=_age)},
         pairs=dict(sorted(pairs.items())),
-        ledger=_ledger(connection, statements, involved),
+        ledger=_ledger(connection, statements, versions),
         devices=described,
     )
+    return case, versions
 
 
 def due_deadlines(connection: Connection, statements: Statements, now: datetime, limit: int) -> list[DeadlinePassed]:

@@ -34,7 +34,7 @@ from joinbridge.store.columns import UtcTime
 from joinbridge.store.database import Database
 from joinbridge.store.dialects import each_of, texts
 from joinbridge.store.outbox import EffectStatus
-from joinbridge.store.tables import attempts, dead_letters, evidence, inbox, ledger, outbox, pairs
+from joinbridge.store.tables import attempts, dead_letters, device_versions, evidence, inbox, ledger, outbox, pairs
 
 PORTION = 500
 """Rows, or devices, in one transaction: less than a tenth of a second on a small machine, whatever the size of the tables."""
@@ -77,6 +77,7 @@ class SqlHousekeeping:
             findings = _deleted(connection, _of_resting(dialect, evidence, evidence.c.target), values)
             sightings = _deleted(connection, _of_resting(dialect, ledger, ledger.c.device), values)
             sightings += _deleted(connection, _of_strangers(dialect), values)
+            connection.execute(_versions_of_strangers(dialect), values)
             return devices, sightings, findings
 
         devices, sightings, findings = await self._database.write(work)
@@ -135,9 +136,20 @@ def _of_resting(dialect: str, table: Table, device: ColumnElement[str]) -> Delet
 def _of_strangers(dialect: str) -> Delete:
     """Delete what is old about those of the devices that no request has ever named: what comes will be asked about itself only."""
     c = ledger.c
-    asked = select(attempts.c.target).where(or_(attempts.c.target == c.device, attempts.c.other == c.device))
-    paired = select(pairs.c.target).where(or_(pairs.c.target == c.device, pairs.c.other == c.device))
-    return delete(ledger).where(c.device.in_(each_of(dialect, "devices")), c.at < _BEFORE, ~asked.exists(), ~paired.exists())
+    return delete(ledger).where(c.device.in_(each_of(dialect, "devices")), c.at < _BEFORE, _unnamed(c.device))
+
+
+def _versions_of_strangers(dialect: str) -> Delete:
+    """Delete how often those of the devices were changed of which nothing is left."""
+    c = device_versions.c
+    kept = select(ledger.c.device).where(ledger.c.device == c.device)
+    return delete(device_versions).where(c.device.in_(each_of(dialect, "devices")), ~kept.exists(), _unnamed(c.device))
+
+
+def _unnamed(device: ColumnElement[str]) -> ColumnElement[bool]:
+    asked = select(attempts.c.target).where(or_(attempts.c.target == device, attempts.c.other == device))
+    paired = select(pairs.c.target).where(or_(pairs.c.target == device, pairs.c.other == device))
+    return and_(~asked.exists(), ~paired.exists())
 
 
 def _needed(dialect: str) -> CompoundSelect[str]:

@@ -20,9 +20,11 @@ from joinbridge.store import codec
 from joinbridge.store.audit import AuditEntry, ChainHead, extended
 from joinbridge.store.columns import plain
 from joinbridge.store.dialects import Row, rows_for
-from joinbridge.store.loading import key_columns
+from joinbridge.store.loading import Versions, key_columns
 from joinbridge.store.outbox import effect_row
 from joinbridge.store.statements import Statements
+
+NOTHING_READ: Versions = {}
 
 
 def record_messages(connection: Connection, statements: Statements, keys: Mapping[MessageKey, datetime]) -> set[MessageKey]:
@@ -33,13 +35,17 @@ def record_messages(connection: Connection, statements: Statements, keys: Mappin
     return {MessageKey(key) for (key,) in found}
 
 
-def save_changes(connection: Connection, statements: Statements, changes: Changes, created_at: datetime) -> None:
-    """Write all of `changes`.
+def save_changes(
+    connection: Connection, statements: Statements, changes: Changes, created_at: datetime, read: Versions = NOTHING_READ
+) -> None:
+    """Write all of `changes`, which were decided from what was `read` of some devices.
 
-    Raises: StaleVersionError when an attempt or pair is not at the version it was loaded with.
+    Raises: StaleVersionError when an attempt, a pair or one of those devices is not at the version it was loaded with.
     """
     _compare_and_set(connection, statements.save_attempts, _attempt_rows(changes.attempts))
     _compare_and_set(connection, statements.save_pairs, _pair_rows(changes.pairs))
+    # Two records of one home may be changed by two instances of which neither saw what the other wrote: an attempt, and what answers it.
+    _compare_and_set(connection, statements.save_versions, _version_rows(changes, read))
     for statement, rows in (
         (statements.keep_sightings, _sighting_rows(changes.kept)),
         (statements.save_evidence, _evidence_rows(changes.evidence)),
@@ -55,6 +61,15 @@ def save_changes(connection: Connection, statements: Statements, changes: Change
         connection.execute(statements.save_dead_letters, _dead_letter_rows(changes.dead_letters))
     if changes.audit:
         _extend_audit(connection, statements, changes.audit)
+
+
+def _version_rows(changes: Changes, read: Versions) -> list[Row]:
+    """One row for each device that was read and of which anything is changed; a pair is decided from what is known of both its ends."""
+    changed = {attempt.target for attempt in changes.attempts}
+    changed.update(device for record in changes.pairs for device in (record.pair.target, record.pair.other))
+    changed.update(device for device, _ in changes.kept)
+    changed.update(description.device for description in changes.devices)
+    return [{"device": device, "version": read[device] + 1} for device in sorted(changed & read.keys())]
 
 
 def _compare_and_set(connection: Connection, statement: Executable, rows: Sequence[Row]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Integer, Select, Table, Text, case, delete, literal_column, select, union, union_all, update
+from sqlalchemy import ColumnElement, Integer, Select, Table, Text, case, cast, delete, literal_column, select, union, union_all, update
 from sqlalchemy import bindparam as parameter
 from sqlalchemy.sql.dml import Delete, ReturningInsert
 from sqlalchemy.sql.selectable import CompoundSelect
@@ -27,6 +27,7 @@ class Statements:
         self.due = _due()
         self.save_attempts = _compare_and_set(dialect, tables.attempts)
         self.save_pairs = _compare_and_set(dialect, tables.pairs)
+        self.save_versions = _compare_and_set(dialect, tables.device_versions)
         self.keep_sightings = insert_rows(dialect, tables.ledger).on_conflict_do_nothing(index_elements=["device", "key"])
         self.save_evidence = _replace(dialect, tables.evidence)
         self.save_devices = _replace(dialect, tables.devices)
@@ -52,7 +53,7 @@ def _discount_contradictions() -> Delete:
 
 def _involved(dialect: str) -> CompoundSelect[str, str]:
     """Everything but the ledger about the devices named and their pairs' partners, as (which table, what it holds)."""
-    attempts, pairs, devices = tables.attempts.c, tables.pairs.c, tables.devices.c
+    attempts, pairs, devices, versions = tables.attempts.c, tables.pairs.c, tables.devices.c, tables.device_versions.c
     named = each_of(dialect, "devices").cte("named")
     names = select(named.c.value)
     involved = union(
@@ -68,6 +69,7 @@ def _involved(dialect: str) -> CompoundSelect[str, str]:
         select(_word("attempt"), attempts.record).where(attempts.target.in_(all_of_them)),
         select(_word("pair"), pairs.record).where(pairs.target.in_(all_of_them)),
         select(_word("description"), devices.record).where(devices.device.in_(all_of_them)),
+        select(_word("version"), versions.device + " " + cast(versions.version, Text)).where(versions.device.in_(all_of_them)),
     )
 
 

@@ -67,7 +67,7 @@ class SqlStore:
 
         def read(connection: Connection) -> DeviceSet:
             # There may be millions: a portion at a time.
-            rows = connection.execution_options(yield_per=PORTION).execute(_WATCHED)
+            rows = connection.execute(_WATCHED, execution_options={"yield_per": PORTION})
             # An attempt whose other device is not known yet has none.
             return DeviceSet(device for row in rows for device in row if device is not None)
 
@@ -90,7 +90,7 @@ class SqlStore:
 
 
 class SqlUnit:
-    """The Unit port: one transaction of a `SqlStore`. It takes one, two, one and at most eleven statements, in the order below.
+    """The Unit port: one transaction of a `SqlStore`. It takes one, two, one and at most twelve statements, in the order below.
 
     On SQLite up to 1,000 messages, attempts or pairs, that is: each further thousand takes one statement more for `fresh` and `save`.
     """
@@ -99,6 +99,7 @@ class SqlUnit:
         self._transaction = transaction
         self._statements = statements
         self._clock = clock
+        self._versions: dict[DeviceId, int] = {}
         self._failed = False
 
     async def fresh(self, keys: Mapping[MessageKey, datetime]) -> set[MessageKey]:
@@ -117,7 +118,9 @@ class SqlUnit:
         """
         if not devices:
             return Case()
-        return await self._step(lambda connection: load_case(connection, self._statements, devices))
+        case, versions = await self._step(lambda connection: load_case(connection, self._statements, devices))
+        self._versions.update(versions)
+        return case
 
     async def due(self, now: datetime, limit: int) -> Sequence[DeadlinePassed]:
         """Return the deadlines due at `now`, oldest first, at most `limit`, without those that another instance works on.
@@ -129,11 +132,12 @@ class SqlUnit:
     async def save(self, changes: Changes) -> None:
         """Write all of `changes`; the audit chain is extended in the order given.
 
-        Raises: StaleVersionError when an attempt or pair was changed by someone else since it was loaded; StoreError when the
-        database cannot be reached. Nothing is written then.
+        Raises: StaleVersionError when an attempt or pair, or anything else about a device that these change, was changed by someone else
+        since it was loaded; StoreError when the database cannot be reached. Nothing is written then.
         """
         now = self._clock.now()
-        await self._step(lambda connection: save_changes(connection, self._statements, changes, now))
+        await self._step(lambda connection: save_changes(connection, self._statements, changes, now, self._versions))
+        self._versions.clear()  # what was written is locked, and nobody else can change it any more
 
     def check(self) -> None:
         """Make sure that every step was done.

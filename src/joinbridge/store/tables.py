@@ -115,6 +115,13 @@ devices = Table(
     Column("record", Text, nullable=False),
 )
 
+device_versions = Table(
+    "device_versions",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("version", Integer, nullable=False),  # counts the transactions that changed anything about it
+)
+
 outbox = Table(
     "outbox",
     metadata,

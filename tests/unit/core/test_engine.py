@@ -623,35 +623,6 @@ def test_an_answer_that_is_due_although_its_attempt_was_disproved_is_not_missed(
     assert decision.effects == ()
 
 
-@pytest.mark.parametrize(
-    ("request_", "kept", "state"),
-    [
-        (join(1), answered(1), AttemptState.SUCCEEDED),
-        (join(1), answered(1, JoinCode.WRITE_FAILURE), AttemptState.REJECTED),
-        (join(1), acknowledged(1, "E5"), AttemptState.NOT_SENT),
-        (unjoin(1), acknowledged(1, "E080801"), AttemptState.NOT_SENT),
-    ],
-    ids=["success", "refusal", "not sent", "refused Unjoin"],
-)
-def test_what_another_instance_kept_while_the_request_was_taken_is_seen_before_the_answer_is_missed(
-    request_: JoinRequested, kept: Fact, state: AttemptState
-) -> None:
-    world = World()
-    world.see(request_)
-    as_taken = dict(world.attempts)
-    world.see(kept, at=after(seconds=1))
-    world.attempts.update(as_taken)
-    due = world.next_deadline()
-    assert due is not None
-
-    (decision,) = world.tick(due.deadline.due_at)
-
-    (attempt,) = world.attempts.values()
-    assert (attempt.state, attempt.lost_at) == (state, None)
-    asked = [type(effect) for effect in decision.effects if not isinstance(effect, PublishEvent | UpdateInventory)]
-    assert asked == ([ProbeDeviceLog] if request_.intent is Intent.UNJOIN else []), "a refused Unjoin is a case of its own"
-
-
 def test_a_deadline_of_an_unknown_attempt_is_void() -> None:
     world = World()
     world.see(join(1))

@@ -53,6 +53,7 @@ VERSIONED = {
     "audit": ("subject", "previous", "digest"),
     "audit_head": ("digest",),
     "ledger": ("id",),
+    "device_versions": ("version",),
 }
 
 

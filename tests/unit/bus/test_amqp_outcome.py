@@ -19,6 +19,7 @@ from joinbridge.errors import TransportError
         ChannelNotFoundEntity("NOT_FOUND"),
         ConnectionResetError("reset"),
         ValueError("routing key too long"),
+        asyncio.InvalidStateError("invalid state"),
     ],
 )
 async def test_an_error_of_the_driver_says_what_was_being_done(error: Exception) -> None:

@@ -22,7 +22,8 @@ def transport_errors(doing: str) -> Iterator[None]:
 
     When a connection is found dead, the driver cancels what waits on it: a `CancelledError` that nobody asked for, which neither
     `except Exception` nor a TaskGroup would report. Whether this task itself was cancelled is what tells the two apart. What is begun in
-    the moment between is refused with a bare `Exception`, if the channel was closed without a reason.
+    the moment between is refused with a bare `Exception`, if the channel was closed without a reason. And a message that comes back
+    when nobody waits for it any more ends the channel by an `InvalidStateError`, and with it all that waits there.
     """
     try:
         yield
@@ -33,6 +34,8 @@ def transport_errors(doing: str) -> Iterator[None]:
         raise TransportError(f"{doing}: the connection was lost") from error
     except TimeoutError as error:
         raise TransportError(f"{doing}: no answer in time") from error
+    except asyncio.InvalidStateError as error:
+        raise TransportError(f"{doing}: the channel was lost") from error
     except (*CONNECTION_EXCEPTIONS, ValueError, struct.error) as error:  # the last two: what does not fit into a frame
         raise TransportError(f"{doing}: {str(error) or type(error).__name__}") from error
     except Exception as error:

@@ -245,7 +245,8 @@ class Unit(Protocol):
     async def save(self, changes: Changes) -> None:
         """Write all of `changes`; the audit chain is extended in the order given.
 
-        Raises: StaleVersionError when an attempt or pair was changed by someone else since it was loaded; then nothing is written.
+        Raises: StaleVersionError when an attempt or pair, or anything else about a device that these change, was changed by someone else
+        since it was loaded; then nothing is written.
         """
         ...
 

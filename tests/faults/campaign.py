@@ -142,12 +142,11 @@ def figures(
     }
 
 
-def explained(made: Deployment, request_id: str) -> Mapping[str, object]:
+def explained(made: Deployment, request_id: str) -> object:
     """Return how joinbridge accounts for one attempt."""
     command = [sys.executable, "-m", "joinbridge", "explain", request_id, "--json", "--database", made.database_url]
     told = subprocess.run(command, env=made.environment, capture_output=True, text=True, check=False)
-    account: Mapping[str, object] = json.loads(told.stdout) if told.returncode == 0 else {"request_id": request_id, "says": told.stderr}
-    return account
+    return json.loads(told.stdout) if told.returncode == 0 else {"request_id": request_id, "says": told.stderr}
 
 
 def _listed(value: object) -> Sequence[str]:

@@ -1,7 +1,8 @@
 """Intake: from a source to committed batches, and back to the source what became of them.
 
 A batch is retried whole while the database is away. A batch that fails although the database is there is split until the message that
-does it is alone, and only that one goes to the dead letters.
+does it is alone, and only that one goes to the dead letters. A batch whose homes another instance changes again and again is split as
+well: half of it meets fewer of them, and is done sooner.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import timedelta
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from joinbridge.errors import StoreError, StoreRefusedError, TransportError
+from joinbridge.errors import StaleVersionError, StoreError, StoreRefusedError, TransportError
 from joinbridge.observing import SILENT, Observer, Taken
 from joinbridge.ports import Clock, Delivery, Source
 from joinbridge.service.step import Step
@@ -81,11 +82,15 @@ class Intake:
         return len(deliveries)
 
     async def _settle(self, deliveries: Sequence[Delivery]) -> Sequence[Sequence[Delivery]]:
-        """Commit and acknowledge `deliveries`, or return their halves to look for the guilty message in; alone, it is rejected."""
+        """Commit and acknowledge `deliveries`, or return their halves; a message that fails by itself, alone, is rejected."""
         try:
             taken = await self._commit(deliveries)
         except StoreRefusedError as error:
             reason = str(error)
+        except StaleVersionError:
+            if len(deliveries) == 1:
+                raise
+            return _halves(deliveries)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever one message does to us must not take its neighbours down
@@ -95,8 +100,7 @@ class Intake:
             await self._source.ack(deliveries)
             return ()
         if len(deliveries) > 1:
-            middle = len(deliveries) // 2
-            return deliveries[:middle], deliveries[middle:]
+            return _halves(deliveries)
         await self._source.reject(deliveries[0], reason, None)
         self._count(deliveries, Taken(dead=1))
         return ()
@@ -123,3 +127,8 @@ class Intake:
             duplicates=was.duplicates + taken.duplicates,
             dead=was.dead + taken.dead,
         )
+
+
+def _halves(deliveries: Sequence[Delivery]) -> Sequence[Sequence[Delivery]]:
+    middle = len(deliveries) // 2
+    return deliveries[:middle], deliveries[middle:]

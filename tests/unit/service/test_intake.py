@@ -313,6 +313,36 @@ class TestAnotherInstance:
         assert attempt.state is AttemptState.SUCCEEDED  # and the acknowledgement, decided on the old state, has not undone it
         assert attempt.version == 2
 
+    async def test_a_batch_that_meets_it_again_and_again_is_committed_in_parts(self, site: Site) -> None:
+        saved: list[int] = []
+
+        def refuse_many(changes: Changes) -> None:
+            if len(changes.attempts) > 1:
+                raise StaleVersionError("1 of 1 records were changed by another instance")
+            saved.extend(attempt.request_id.counter for attempt in changes.attempts)
+
+        await site.send(*innocent(5))
+        async with site.sidecar(around=with_store(refuse_many)) as running:
+            assert await running.intake.turn() == 5
+
+            assert saved == [1, 2, 3, 4, 5]
+            assert site.bus.unsettled(INTAKE) == 0
+            assert site.bus.dead_letters() == ()
+            assert sorted(await states(site)) == [1, 2, 3, 4, 5]
+
+    async def test_a_message_that_never_comes_first_is_handed_back_and_is_no_dead_letter(self, site: Site) -> None:
+        await site.send(*innocent(3))
+        async with site.sidecar(
+            around=with_store(against(StaleVersionError("1 of 1 records were changed by another instance"), 2))
+        ) as running:
+            with pytest.raises(StaleVersionError):
+                await running.intake.turn()
+
+            assert site.bus.ready(INTAKE) == 2  # the one, and what came after it
+            assert site.bus.unsettled(INTAKE) == 0
+            assert site.bus.dead_letters() == ()
+            assert sorted(await states(site)) == [1]
+
 
 class TestDeadLetters:
     BROKEN = b"<sr:Request xmlns:sr='x'"

@@ -21,6 +21,7 @@ from joinbridge.ports import Changes, Unit
 from joinbridge.store.saving import save_changes
 from joinbridge.store.statements import Statements
 from support.records import (
+    ABOUT_ONE_HOME,
     NOON,
     attempt,
     audit_record,
@@ -302,16 +303,7 @@ async def test_cancelling_a_transaction_leaves_nothing(one: Instance, so_far: Ca
     await assert_nothing_is_kept(one)
 
 
-@pytest.mark.parametrize(
-    "meanwhile",
-    [
-        Changes(kept=[(A, sighting("kept"))]),
-        Changes(attempts=[attempt(A, B, counter=7)]),
-        Changes(pairs=[pair_record(pair_of(1, 3))]),
-        Changes(devices=[DeviceDescription(B, DeviceType.PPMID)]),
-    ],
-    ids=["a message is kept", "an attempt is opened", "another pair changes", "the other device is described"],
-)
+@pytest.mark.parametrize("meanwhile", ABOUT_ONE_HOME.values(), ids=ABOUT_ONE_HOME.keys())
 async def test_what_was_decided_before_anything_about_the_home_was_changed_is_not_written(one: Instance, meanwhile: Changes) -> None:
     statements, read = Statements(one.database.dialect), {A: 0, B: 0}
 

@@ -15,9 +15,7 @@ from sqlalchemy import text
 from joinbridge.config import Retention, Settings
 from joinbridge.core.attempt import AttemptState, fired
 from joinbridge.core.case import Case
-from joinbridge.core.facts import DeviceDescription
 from joinbridge.core.ids import DeviceId, JoinPair, MessageKey
-from joinbridge.core.vocabulary import DeviceType
 from joinbridge.errors import StaleVersionError
 from joinbridge.ports import Changes, Delivery, Unit
 from joinbridge.service.clock import ManualClock
@@ -30,7 +28,20 @@ from joinbridge.wiring.signers import reading
 from support.home import ESME, PPMID
 from support.messages import join_answer, join_request
 from support.postgresql import fresh_database
-from support.records import NOON, attempt, audit_record, deadline, device, finding, later, pair_of, pair_record, sighting, update
+from support.records import (
+    ABOUT_ONE_HOME,
+    NOON,
+    attempt,
+    audit_record,
+    deadline,
+    device,
+    finding,
+    later,
+    pair_of,
+    pair_record,
+    sighting,
+    update,
+)
 from support.services import PostgreSql
 from support.store import Instance, counted_statements
 
@@ -119,14 +130,6 @@ async def test_of_two_instances_that_got_the_same_messages_one_does_the_work(one
     found = await asyncio.gather(receive(one, keys), receive(two, keys[::-1]), receive(one, keys[50:]), receive(two, keys[:150][::-1]))
 
     assert sorted(key for keys_of_one in found for key in keys_of_one) == sorted(keys)
-
-
-ABOUT_ONE_HOME = {
-    "a message is kept": Changes(kept=[(A, sighting("kept meanwhile"))]),
-    "an attempt is opened": Changes(attempts=[attempt(A, B, counter=7)]),
-    "another pair changes": Changes(pairs=[pair_record(pair_of(1, 3))]),
-    "the other device is described": Changes(devices=[DeviceDescription(B, DeviceType.PPMID)]),
-}
 
 
 @pytest.mark.parametrize("meanwhile", ABOUT_ONE_HOME.values(), ids=ABOUT_ONE_HOME.keys())

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from joinbridge.core.attempt import AttemptState, Deadline, JoinAttempt, Purpose
 from joinbridge.core.effects import PublishEvent, UpdateInventory
 from joinbridge.core.evidence import Evidence, Grade, Polarity
-from joinbridge.core.facts import Fact, GpfLogReported, LogEntry, Sighting
+from joinbridge.core.facts import DeviceDescription, Fact, GpfLogReported, LogEntry, Sighting
 from joinbridge.core.ids import DeviceId, Eui64, JoinPair, MessageKey, RequestId
 from joinbridge.core.pair import PairRecord, PairState
 from joinbridge.core.vocabulary import DeviceType, Intent, JoinRole
-from joinbridge.ports import AuditRecord, DeadLetter, DeadLetterStatus
+from joinbridge.ports import AuditRecord, Changes, DeadLetter, DeadLetterStatus
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 SUPPLIER = Eui64("90-B3-D5-1F-30-01-00-00")
@@ -167,3 +167,12 @@ def audit_record(
 ) -> AuditRecord:
     """Return one thing for the audit chain."""
     return AuditRecord(at=at, kind=kind, subject=subject, body={"n": 1} if body is None else body)
+
+
+ABOUT_ONE_HOME = {
+    "a message is kept": Changes(kept=[(device(1), sighting("kept meanwhile"))]),
+    "an attempt is opened": Changes(attempts=[attempt(counter=7)]),
+    "another pair changes": Changes(pairs=[pair_record(pair_of(1, 3))]),
+    "the other device is described": Changes(devices=[DeviceDescription(device(2), DeviceType.PPMID)]),
+}
+"""What another instance may change about device 1 and its pair with device 2 while one decides: each of them alone makes that stale."""

@@ -68,6 +68,9 @@ class Observer:
     def settled(self, deliveries: Sequence[Delivery], taken: Taken) -> None:
         """Hear that all that follows from `deliveries` is committed, or that one was rejected: they are acknowledged next."""
 
+    def started_over(self, deliveries: Sequence[Delivery]) -> None:
+        """Hear that another instance changed what `deliveries` are about meanwhile, and they are decided again."""
+
     def handed_back(self, deliveries: Sequence[Delivery]) -> None:
         """Hear that `deliveries` could not be committed and will come again."""
 

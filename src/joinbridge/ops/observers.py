@@ -29,6 +29,10 @@ class Harmless(Observer):
         """Tell each."""
         self._each(lambda one: one.settled(deliveries, taken))
 
+    def started_over(self, deliveries: Sequence[Delivery]) -> None:
+        """Tell each."""
+        self._each(lambda one: one.started_over(deliveries))
+
     def handed_back(self, deliveries: Sequence[Delivery]) -> None:
         """Tell each."""
         self._each(lambda one: one.handed_back(deliveries))

@@ -113,7 +113,14 @@ class Intake:
             sleep=self._sleep,
             reraise=True,
         )
-        return await retrying(self._step.take, deliveries)
+        return await retrying(self._take, deliveries)
+
+    async def _take(self, deliveries: Sequence[Delivery]) -> Taken:
+        try:
+            return await self._step.take(deliveries)
+        except StaleVersionError:
+            self._observer.started_over(deliveries)
+            raise
 
     async def _sleep(self, seconds: float) -> None:
         await self._clock.sleep(timedelta(seconds=seconds))

@@ -18,6 +18,7 @@ from joinbridge.core.ids import message_key
 from joinbridge.core.vocabulary import MessageCode
 from joinbridge.errors import StaleVersionError, StoreError, StoreRefusedError, TransportError
 from joinbridge.observing import Taken
+from joinbridge.ops.metrics import Metrics
 from joinbridge.ports import Changes, Delivery, Source
 from joinbridge.service.intake import CURRENT_WITHIN
 from joinbridge.wire.gbcs import encode_gbcs
@@ -298,8 +299,10 @@ class TestAnotherInstance:
             if stale:
                 raise stale.pop()
 
+        metrics = Metrics(LIVE, site.clock)
+        refusing = with_store(refuse_once)
         await site.send(join_request(ESME, PPMID, 1))
-        async with site.sidecar() as other, site.sidecar(around=with_store(refuse_once), tries_at_once=2) as running:
+        async with site.sidecar() as other, site.sidecar(around=refusing, tries_at_once=2, observer=metrics.observer) as running:
             await other.intake.turn()
             await site.send(acknowledgement(request_id(1)))
             turn = asyncio.create_task(running.intake.turn())
@@ -312,6 +315,7 @@ class TestAnotherInstance:
         (attempt,) = await site.records.attempts()
         assert attempt.state is AttemptState.SUCCEEDED  # and the acknowledgement, decided on the old state, has not undone it
         assert attempt.version == 2
+        assert metrics.instruments.registry.get_sample_value("joinbridge_batches_started_over_total") == 1
 
     async def test_a_batch_that_meets_it_again_and_again_is_committed_in_parts(self, site: Site) -> None:
         saved: list[int] = []

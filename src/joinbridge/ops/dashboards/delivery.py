@@ -107,10 +107,12 @@ DELIVERY = Dashboard(
                     warn=0.1,
                 ),
                 lines(
-                    "Handed back, and settled too late",
-                    "Messages that could not be committed and come again, and acknowledgements that came too late.",
+                    "Handed back, settled too late, started over",
+                    "Messages that could not be committed and come again, acknowledgements that came too late, and batches that are "
+                    "decided again, as another instance changed a home of theirs meanwhile.",
                     increase("joinbridge_messages_handed_back_total", legend="handed back"),
                     increase("joinbridge_acknowledgements_failed_total", by="broker", legend="settled too late ({{broker}})"),
+                    increase("joinbridge_batches_started_over_total", legend="batches started over"),
                     runbook="joinbridgehandedback",
                 ),
                 lines(

@@ -57,6 +57,10 @@ class Counting(Observer):
         self._on.oldest_in_batch.observe(_seconds(min(d.at for d in deliveries), now))
         self._on.ahead.set(_seconds(now, max(d.at for d in deliveries)))
 
+    def started_over(self, deliveries: Sequence[Delivery]) -> None:  # noqa: ARG002 - it is the same work, whatever is in it
+        """Count what is decided again."""
+        self._on.started_over.inc()
+
     def handed_back(self, deliveries: Sequence[Delivery]) -> None:
         """Count what comes again."""
         self._on.handed_back.inc(len(deliveries))

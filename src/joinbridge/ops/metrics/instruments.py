@@ -68,6 +68,9 @@ class Instruments:
         self.received = self._counter("messages_received", "Messages handed over by a source, copies included.", source=SOURCES)
         self.redelivered = self._counter("messages_redelivered", "Messages that the broker says were handed over before.", source=SOURCES)
         self.settled = self._counter("messages_settled", "Messages whose effect is committed, by what became of them.", outcome=OUTCOMES)
+        self.started_over = self._counter(
+            "batches_started_over", "Batches that are decided again, as another instance changed a home of theirs meanwhile."
+        )
         self.handed_back = self._counter("messages_handed_back", "Messages that could not be committed and come again.")
         self.dead_lettered = self._counter(
             "messages_dead_lettered", "Messages that became dead letters for the first time.", source=SOURCES

@@ -59,17 +59,29 @@ def test_a_lost_answer_is_counted_under_what_the_inventory_says_of_the_device(ma
     eventually(counted, "counted in its cell")
 
 
-def test_the_doctor_says_whether_the_table_can_be_read(made: Deployment) -> None:
-    def told() -> tuple[str, str]:
-        command = [sys.executable, "-m", "joinbridge", "doctor", "--json"]
-        done = subprocess.run(command, env=made.environment, capture_output=True, text=True, check=False, timeout=60)
-        [finding] = [finding for finding in json.loads(done.stdout) if finding["what"] == "devices"]
-        return finding["severity"], finding["detail"]
+def told(made: Deployment, **settings: str) -> list[tuple[str, str]]:
+    """Return what the doctor says of the table of devices."""
+    command = [sys.executable, "-m", "joinbridge", "doctor", "--json"]
+    environment = {name: value for name, value in {**made.environment, **settings}.items() if value}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return [(finding["severity"], finding["detail"]) for finding in json.loads(done.stdout) if finding["what"] == "devices"]
 
-    well = told()
+
+def test_the_doctor_says_whether_the_table_can_be_read(made: Deployment) -> None:
+    [well] = told(made)
     run_sql(made.smi_url, "ALTER TABLE asset DROP COLUMN csp")
-    severity, detail = told()
+    [(severity, detail)] = told(made)
 
     assert well == ("ok", "table asset can be read")
     assert severity == "warning"
     assert "csp" in detail
+
+
+def test_the_doctor_says_what_it_means_in_live_mode_that_there_is_no_table(made: Deployment) -> None:
+    none = {"JOINBRIDGE_INVENTORY__DEVICES_TABLE": ""}
+
+    [(severity, detail)] = told(made, **none, JOINBRIDGE_MODE="live")
+
+    assert severity == "warning"
+    assert "8.2" in detail
+    assert told(made, **none, JOINBRIDGE_MODE="shadow") == []

@@ -305,6 +305,21 @@ class TestPolicy:
 
         assert {one.name for one in fields(Policy)} - reached == self.INTERNAL
 
+    @pytest.mark.parametrize(
+        ("given", "needed"),
+        [
+            ({}, False),
+            ({"mode": "live"}, True),
+            ({"inventory": {"devices_table": "asset"}}, True),
+            ({"mode": "live", "evidence": {"needs_type": False}}, False),
+            ({"evidence": {"needs_type": True}}, True),
+        ],
+    )
+    def test_an_entry_waits_for_its_type_where_something_is_done_about_it_or_types_can_be_had(
+        self, given: dict[str, object], needed: bool
+    ) -> None:
+        assert Settings.model_validate(given).policy().needs_type is needed
+
     def test_each_device_type_has_a_wait_of_its_own(self) -> None:
         waits = {kind.name.lower(): 60 + number for number, kind in enumerate(DeviceType) if kind is not DeviceType.TYPE2}
 
@@ -370,6 +385,7 @@ def leaves(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, st
 
 
 SPECIAL: Mapping[str, dict[str, object]] = {
+    "evidence.needs_type": {"needs_type": True},
     "amqp.topology": {"topology": "passive"},
     "log.format": {"format": "console"},
     "log.level": {"level": "debug"},

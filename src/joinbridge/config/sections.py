@@ -102,6 +102,10 @@ class EvidenceSettings(Section):
     clock_skew: Duration = Field(timedelta(minutes=1), description="between a device's clock and the bus")
     queue_skew: Duration = Field(timedelta(minutes=5), description="between two queues or brokers")
     max_transit: Duration = Field(timedelta(days=2), description="longest time the network keeps a message")
+    needs_type: bool | None = Field(
+        None,
+        description="whether an entry of a Device Log waits for its device's type; unset: in live mode, and with inventory.devices_table",
+    )
     contradictions_to_shadow: int = Field(3, ge=1, description="so many contradictions in the window return a rule to shadow")
     contradiction_window: Duration = Field(timedelta(days=7), description="the window")
     not_delivered_codes: Words = Field(frozenset({"N12"}), description="DCC Alert codes: command not delivered")

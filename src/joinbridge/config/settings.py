@@ -82,8 +82,15 @@ class Settings(Section):
             clock_skew=evidence.clock_skew,
             queue_skew=evidence.queue_skew,
             max_transit=evidence.max_transit,
+            needs_type=self._needs_type(),
             contradictions_to_shadow=evidence.contradictions_to_shadow,
             contradiction_window=evidence.contradiction_window,
             trusted_sources=evidence.trusted_sources,
             rule_modes=dict(self.rules),
         )
+
+    def _needs_type(self) -> bool:
+        if self.evidence.needs_type is not None:
+            return self.evidence.needs_type
+        # What acts has to be right; and where types can be had, it is worth waiting for them.
+        return self.mode == "live" or self.inventory.devices_table is not None

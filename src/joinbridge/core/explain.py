@@ -73,6 +73,8 @@ def _missing(evidence: Sequence[Evidence], context: PairContext) -> Iterator[str
 
 def _why_not(positive: Evidence, negatives: Sequence[Evidence], context: PairContext) -> Iterator[str]:
     joins = context.on_pair(Intent.JOIN)
+    if positive.unchecked:
+        yield f"{_name(positive)} counts when the type of {context.pair.other} is known: the entry may be of another one"
     if not positive.answer and not any(is_after(positive, a, context.policy) for a in joins):
         yield f"{_name(positive)} is older than every request for this join"
     for negative in negatives:

@@ -48,6 +48,7 @@ class Policy:
     clock_skew: timedelta = timedelta(minutes=1)  # between a device's clock and the bus
     queue_skew: timedelta = timedelta(minutes=5)  # between two queues or brokers
     max_transit: timedelta = timedelta(days=2)  # the DCC keeps an undelivered Device Alert that long
+    needs_type: bool = False  # an entry of a Device Log proves nothing before the type of its device is known
     contradictions_to_shadow: int = 3
     contradiction_window: timedelta = timedelta(days=7)
     probe_originator: Eui64 = ACB

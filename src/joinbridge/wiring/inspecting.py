@@ -56,7 +56,10 @@ async def _inventory(settings: Settings) -> list[Finding]:
 
 async def _devices(settings: Settings) -> list[Finding]:
     if settings.inventory.devices_table is None:
-        return []
+        if settings.mode == "shadow" or settings.evidence.needs_type is False:
+            return []
+        says = "no table tells types of devices: in live mode an entry of a Device Log proves nothing before SRV 8.2 has told its type"
+        return [Finding(Severity.WARNING, "devices", says, "set [inventory] devices_table and its columns")]
     try:
         configured = open_configured_devices(settings.inventory)
         if configured is not None:

@@ -167,6 +167,34 @@ def test_impossible_times_are_brought_within_reach(at: datetime) -> None:
 class TestTypes:
     """An entry counts with the type that was asked for; where an inventory is there to tell it, nothing is inferred before it has."""
 
+    # An entry of another type lay in the log. The GPF told its whole log because of another pair, and what would have told the types was
+    # read hours later (`python -m faults.campaign --minutes 60`, seed 1).
+    @pytest.mark.parametrize(("told", "state"), [(DeviceType.TYPE2, PairState.INFERRED_SUCCESS), (DeviceType.PPMID, PairState.PENDING)])
+    def test_an_entry_waits_for_its_type_where_the_policy_says_so(self, told: DeviceType, state: PairState) -> None:
+        world = World(policy=Policy(needs_type=True))
+        world.see(join(1, target=GPF))
+        world.see(gpf_log(after(minutes=30), CAD), at=after(minutes=30))
+        waiting = (world.state(GPF_CAD), corrections(world))
+
+        world.see(InventoryRead(descriptions=(DeviceDescription(CAD, told, manufacturer="ACME"),)), at=after(hours=4))
+
+        assert waiting == (PairState.PENDING, [])
+        assert world.state(GPF_CAD) is state
+
+    def test_an_entry_waits_for_its_type_when_it_was_read_too(self) -> None:
+        world = World(policy=Policy(needs_type=True))
+        world.see(join(1))
+        world.see(log_read(2, CAD), at=after(hours=3))
+
+        assert world.state(pair()) is PairState.PENDING
+
+    def test_an_answer_needs_no_type(self) -> None:
+        world = World(policy=Policy(needs_type=True))
+        world.see(join(1))
+        world.see(answered(1), at=after(minutes=1))
+
+        assert world.state(pair()) is PairState.JOINED
+
     def test_an_entry_whose_type_cannot_be_compared_yet_waits_for_the_inventory(self) -> None:
         world = World()
         world.see(InventoryRead(descriptions=(DeviceDescription(ESME, DeviceType.ESME, manufacturer="ACME"),)))

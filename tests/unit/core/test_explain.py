@@ -121,6 +121,18 @@ def test_proof_that_is_older_than_the_request_is_named_as_such(by: Eui64) -> Non
     assert found.missing == ("row 5 (device-log-lists, 2025-06-15 15:00:00Z) is older than every request for this join",)
 
 
+def test_proof_that_waits_for_a_type_says_so() -> None:
+    world = World(policy=Policy(needs_type=True))
+    world.see(join(1))
+    world.see(log_read(2, CAD), at=after(hours=2))
+
+    found = explained(world, 1)
+
+    assert found.missing == (
+        f"row 5 (device-log-lists, 2025-06-15 17:00:00Z) counts when the type of {CAD} is known: the entry may be of another one",
+    )
+
+
 def test_proof_that_an_unanswered_unjoin_may_have_undone_is_named_as_such() -> None:
     world = World()
     world.see(join(1))

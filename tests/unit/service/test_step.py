@@ -444,7 +444,7 @@ class TestRuleDemotion:
 
     async def inferred(self, site: Site, running: Running, counter: int) -> AttemptState:
         """Lose the answer to a join, read the target's log, which lists the other device, and return what became of the join."""
-        await told(site, running, join_request(ESME, PPMID, counter), command_failure(request_id(counter)))
+        await told(site, running, inventory_answer(PPMID), join_request(ESME, PPMID, counter), command_failure(request_id(counter)))
         site.clock.jump(site.clock.now() + timedelta(minutes=10))
         await told(site, running, device_log(CommandKey(SUPPLIER, ESME, counter + 1), [PPMID]))
         (attempt,) = [a for a in await site.records.attempts() if a.request_id.counter == counter]

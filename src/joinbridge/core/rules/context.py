@@ -55,8 +55,13 @@ class PairContext:
         return expected is not None and entry.device_type != expected
 
     def type_is_open(self) -> bool:
-        """Whether an inventory that knows devices of this home has not told the type of the other one yet: no entry can be checked then."""
-        return self.expected_type() is None and any(description.inventoried for description in self.devices.values())
+        """Whether the type of the other device is to be known before an entry counts, and is not yet: no entry can be checked then.
+
+        That is so where the policy says it, and where an inventory knows other devices of this home.
+        """
+        if self.expected_type() is not None:
+            return False
+        return self.policy.needs_type or any(description.inventoried for description in self.devices.values())
 
     def find(self, intent: Intent, *keys: CommandKey) -> JoinAttempt | None:
         """Return the attempt that one of `keys` (wire or business) names, if it is certain that it was one on this pair."""

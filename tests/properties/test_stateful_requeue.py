@@ -163,4 +163,4 @@ class RequeueMachine(SiteMachine):
 
 
 TestRequeue = RequeueMachine.TestCase
-TestRequeue.settings = tried(60, long=8_000)
+TestRequeue.settings = tried(60, long=8_500)

@@ -104,4 +104,4 @@ def _fit(pattern: Sequence[str], words: Sequence[str]) -> bool:
 
 
 TestRouting = RoutingMachine.TestCase
-TestRouting.settings = tried(40, long=8_000)
+TestRouting.settings = tried(40, long=8_500)

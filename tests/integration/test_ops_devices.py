@@ -77,7 +77,7 @@ def test_the_doctor_says_whether_the_table_can_be_read(made: Deployment) -> None
     assert "csp" in detail
 
 
-def test_the_doctor_says_what_it_means_in_live_mode_that_there_is_no_table(made: Deployment) -> None:
+def test_the_doctor_says_what_it_means_that_there_is_no_table_where_types_are_needed(made: Deployment) -> None:
     none = {"JOINBRIDGE_INVENTORY__DEVICES_TABLE": ""}
 
     [(severity, detail)] = told(made, **none, JOINBRIDGE_MODE="live")
@@ -85,3 +85,4 @@ def test_the_doctor_says_what_it_means_in_live_mode_that_there_is_no_table(made:
     assert severity == "warning"
     assert "8.2" in detail
     assert told(made, **none, JOINBRIDGE_MODE="shadow") == []
+    assert told(made, **none, JOINBRIDGE_MODE="shadow", JOINBRIDGE_EVIDENCE__NEEDS_TYPE="true") == [(severity, detail)]

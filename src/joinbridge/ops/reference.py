@@ -54,6 +54,8 @@ _WHAT_A_VERDICT_NEEDS = (
     "- **Joined**: one conclusive finding, or two strong ones of different families and messages. Each must be newer than the question,",
     "  newer than every conclusive finding against it (of two strong ones: than every strong one too), and certainly from after every",
     "  Unjoin that may have been carried out. One that was not answered may still be, until the network has forgotten it.",
+    "- An entry of a Device Log whose type cannot be compared, as nobody has told it, waits until somebody does: in live mode, and",
+    "  where an inventory tells types (`evidence.needs_type` in [settings.md](settings.md)). Elsewhere it counts.",
     "- Whatever producers say that are not trusted, and whatever a User hands in unverified, is one witness.",
     "- **Not joined**: a conclusive finding that is newer than every conclusive finding for it and than every join still unproven.",
     "- Corroborating findings never decide, however many there are. Findings of rules in shadow are recorded and never count.",

@@ -56,9 +56,9 @@ async def _inventory(settings: Settings) -> list[Finding]:
 
 async def _devices(settings: Settings) -> list[Finding]:
     if settings.inventory.devices_table is None:
-        if settings.mode == "shadow" or settings.evidence.needs_type is False:
+        if not settings.policy().needs_type:
             return []
-        says = "no table tells types of devices: in live mode an entry of a Device Log proves nothing before SRV 8.2 has told its type"
+        says = "no table tells types of devices: an entry of a Device Log proves nothing before a command or SRV 8.2 has told its type"
         return [Finding(Severity.WARNING, "devices", says, "set [inventory] devices_table and its columns")]
     try:
         configured = open_configured_devices(settings.inventory)

@@ -159,7 +159,7 @@ RULES = (
         reads=(GpfLogReported,),
         polarity=Polarity.JOINED,
         grade=Grade.CONCLUSIVE,
-        summary="Alert 8071: the GPF's whole Device Log lists the other device, as row 5 wants it, as of the alert's own time.",
+        summary="Alert 8071: the GPF's whole Device Log lists the other device, as of the alert's own time; the type as in row 5.",
         read=_reported,
     ),
     Rule(

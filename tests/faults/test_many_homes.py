@@ -1,7 +1,11 @@
-"""Five thousand homes in a harsh world, and everything around the sidecar dies in turn."""
+"""Five thousand homes in a harsh world, and everything around the sidecar dies in turn.
+
+`make nation HOMES=3000` has another number of them.
+"""
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
@@ -14,7 +18,8 @@ from support.services import PostgreSql, RabbitMq, Server
 
 pytestmark = pytest.mark.nation
 
-HOMES, DAYS, KILLS = 5_000, 2.0, 20
+HOMES = int(os.environ.get("NATION_HOMES", "5000"))
+DAYS, KILLS = 2.0, 20
 
 
 def test_nothing_is_lost_doubled_or_invented(made_for_many: Deployment, broker: RabbitMq, records: PostgreSql, smi: PostgreSql) -> None:

@@ -51,7 +51,7 @@ def explain(case: Case, key: AttemptKey, policy: Policy) -> Explanation | None:
         evidence=found,
         decided_by=record.basis,
         missing=() if record.basis else tuple(_missing(evidence, context)),
-        would_change=tuple(_would_change(attempt, record)),
+        would_change=tuple(_would_change(attempt, record, evidence)),
         next_deadline=next_deadline,
     )
 
@@ -85,7 +85,8 @@ def _why_not(positive: Evidence, negatives: Sequence[Evidence], context: PairCon
             yield f"{_name(positive)} is not certainly from after the Unjoin {unjoin.request_id}, which may have been carried out"
 
 
-def _would_change(attempt: JoinAttempt, record: PairRecord) -> Iterator[str]:
+def _would_change(attempt: JoinAttempt, record: PairRecord, evidence: Sequence[Evidence]) -> Iterator[str]:
+    target, other = record.pair.target, record.pair.other
     if record.state in HELD_JOINED:
         yield "an Unjoin that is carried out makes the pair not joined"
         yield "a newer CS07 read or 8071 without the other device, with no Unjoin to account for it, makes the pair disputed"
@@ -93,8 +94,11 @@ def _would_change(attempt: JoinAttempt, record: PairRecord) -> Iterator[str]:
         yield "a person's decision, or proof from after a Join that is asked for from now on"
     elif record.state is PairState.NOT_JOINED:
         yield "a newer answer, CS07 read or 8071 that shows the entry"
+    elif any(e.unchecked for e in evidence):
+        yield f"the type of {other}, from an answer to a Read Inventory (SRV 8.2) or from the table of devices"
+        yield f"a CS07 read of {target} that does not list {other}"
     else:
-        yield f"a CS07 read of {record.pair.target} that lists {record.pair.other}, or does not"
+        yield f"a CS07 read of {target} that lists {other}, or does not"
     if attempt.state is AttemptState.INFERRED_SUCCESS:
         yield "the answer itself, if it still comes, turns the inference into a confirmation"
 

@@ -51,7 +51,7 @@ DENSE = replace(
 )
 """An estate that loses answer upon answer: a few homes show what a nation shows in a month."""
 
-_LATE: Mapping[str, Any] = {
+_LATE_COMMANDS: Mapping[str, Any] = {
     "command_lost": 0.4,
     "command_loss_reported": 1.0,
     "command_late_after_all": 0.8,
@@ -60,10 +60,14 @@ _LATE: Mapping[str, Any] = {
 }
 """Commands that are reported as lost and yet carried out hours later, and whose answers are dropped then. Any: as `_some_of` has it."""
 
+_LATE_TYPES: Mapping[str, Any] = {"types_late": 0.8, "stale_entry": 0.5}
+"""Devices whose types are told days after the Joins that need them, while logs hold entries of other types from before."""
+
 _WITH_LATE_COMMANDS = 0.15
 _HURRIED, _HURRIED_WITH_LATE_COMMANDS = 0.1, 0.6
 _WITH_UPKEEP = 0.05
 _IN_SHADOW = 0.04
+_WITH_LATE_TYPES = 0.05
 _LEFT_OUT = 0.3  # share of the estate's faults that one seed does without, so that each is seen with and without each other
 
 
@@ -108,7 +112,11 @@ def draw_plan(seed: int) -> Plan:
     late = dice.random() < _WITH_LATE_COMMANDS
     hurried = dice.random() < (_HURRIED_WITH_LATE_COMMANDS if late else _HURRIED)
     live = dice.random() >= _IN_SHADOW
-    return replace(plan, estate=replace(estate, **_LATE) if late else estate, pace=HURRIED if hurried else PACE, live=live)
+    if late:
+        estate = replace(estate, **_LATE_COMMANDS)
+    if live and dice.random() < _WITH_LATE_TYPES:
+        estate = replace(estate, **_LATE_TYPES)
+    return replace(plan, estate=estate, pace=HURRIED if hurried else PACE, live=live)
 
 
 def calm_plan(seed: int, *, stride_s: float, batch_limit: int) -> Plan:

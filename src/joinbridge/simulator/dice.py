@@ -25,6 +25,7 @@ class HomeDice:
     bus: Random  # what the message bus does to a publication
     octets: Random  # signatures, MACs, keys
     noise: Random  # traffic that concerns no join
+    desk: Random  # how long an answer from the inventory takes
 
 
 def dice_for_home(seed: int, index: int) -> HomeDice:
@@ -36,4 +37,5 @@ def dice_for_home(seed: int, index: int) -> HomeDice:
         bus=stream(seed, "home", index, "bus"),
         octets=stream(seed, "home", index, "octets"),
         noise=stream(seed, "home", index, "noise"),
+        desk=stream(seed, "home", index, "desk"),
     )

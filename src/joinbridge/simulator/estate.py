@@ -127,7 +127,7 @@ class Estate:
         csp = Csp(agenda, alerts, Field(agenda, hubs, truth), faults, truth)
         self._dsp = Dsp(agenda, self._tap, csp, scripts, faults, truth, self.smi)
         self._users = Users(agenda, self._tap, self._dsp, scripts, faults, truth)
-        desk = InventoryDesk(agenda, self._tap, self._users)
+        desk = InventoryDesk(agenda, faults, truth, self._tap, self._users)
         installer = Installer(agenda=agenda, users=self._users, dsp=self._dsp, desk=desk, checks=pace.checks)
         self._later = Later(installer=installer, hubs=hubs, faults=faults, truth=truth, chances=pace.turns)
         self._noise = Noise(agenda, self._tap, alerts, self._users)

@@ -49,6 +49,8 @@ class Faults:
     transit_delay_max: timedelta = timedelta(hours=4)
     queue_delayed: float = 0.0  # on the bus: delivered later, with the time of publication
     queue_delay_max: timedelta = timedelta(hours=2)
+    types_late: float = 0.0  # an answer to Read Inventory, which tells types: delivered days later, with the time of publication
+    types_late_max: timedelta = timedelta(days=8)
     clock_unset: float = 0.0  # per device: it believes that it is 2015
     clock_offset_max: timedelta = timedelta(seconds=3)
 
@@ -122,5 +124,6 @@ class Faults:
             corrupted_original_follows=0.5,
             transit_delayed=0.05,
             queue_delayed=0.08,
+            types_late=0.05,
             clock_unset=0.03,
         )

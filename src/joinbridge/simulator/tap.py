@@ -42,12 +42,22 @@ class Tap:
         self._delivered.clear()
         return taken
 
-    def service(self, home: Home, route: str, body: bytes, at: datetime, *, prompt: bool = False, sure: bool = False) -> datetime | None:
+    def service(
+        self,
+        home: Home,
+        route: str,
+        body: bytes,
+        at: datetime,
+        *,
+        prompt: bool = False,
+        sure: bool = False,
+        held_for: timedelta = timedelta(0),
+    ) -> datetime | None:
         """Publish a DUIS document at `at`; return when the bus delivers it intact, None when it never does.
 
-        `prompt` excludes a delay in a queue; `sure` makes the original follow a corrupted copy.
+        `prompt` excludes a delay in a queue by chance, `held_for` is one; `sure` makes the original follow a corrupted copy.
         """
-        return self._publish(home, SERVICE_EXCHANGE, route, body, XML, at, prompt=prompt, sure=sure)
+        return self._publish(home, SERVICE_EXCHANGE, route, body, XML, at, prompt=prompt, sure=sure, held_for=held_for)
 
     def alert(self, home: Home, code: int, gbcs: bytes, at: datetime, wrapped: bytes | None = None) -> datetime | None:
         """Publish a device's alert, in the CSP's own coding or as the DUIS document `wrapped`; return as `service` does."""
@@ -69,6 +79,7 @@ class Tap:
         *,
         prompt: bool = False,
         sure: bool = False,
+        held_for: timedelta = timedelta(0),
     ) -> datetime | None:
         faults, bus = self._faults, home.dice.bus
         # Always the same number of draws, so that one fault more or less leaves the others where they were.
@@ -84,7 +95,7 @@ class Tap:
             # What a tap in partitions is divided by: the hub stands for its home, whose messages stay together.
             headers={"device": home.hub.device_id},
         )
-        delivered_at = at + timedelta(seconds=0.02 + 0.2 * latency)
+        delivered_at = at + held_for + timedelta(seconds=0.02 + 0.2 * latency)
         if slow < faults.queue_delayed and not prompt:
             delivered_at += how_slow * faults.queue_delay_max
             self._truth.count(Happening.QUEUE_DELAYED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -61,6 +61,7 @@ class Happening(StrEnum):
     DUPLICATED = "duplicated"
     CORRUPTED = "corrupted"
     QUEUE_DELAYED = "delayed in a queue"
+    TYPES_LATE = "types of devices told late"
     CLOCK_UNSET = "device with an unset clock"
     DEVICE_EXCHANGED = "device exchanged"
     HUB_EXCHANGED = "hub exchanged"
@@ -183,6 +184,7 @@ class Truth:
         self.reports: dict[DeviceId, list[LogReport]] = {}
         self.happened: Counter[Happening] = Counter()
         self.retired: dict[DeviceId, datetime] = {}
+        self.types_known: dict[DeviceId, datetime] = {}  # since when whoever watches the bus knows what type a device has
         self.forgotten: set[JoinPair] = set()  # nobody could know until the log was read, if it ever was
         self.corrections: list[Correction] = []
         self.joins: dict[JoinPair, Timeline] = {}
@@ -205,6 +207,11 @@ class Truth:
         """The target lost the other device from its log by itself: nothing on the bus says so until the log is told."""
         self.forgotten.add(pair)
         self.set_joined(pair, at, joined=False)
+
+    def types_told(self, at: datetime, devices: Iterable[DeviceId]) -> None:
+        """The bus delivers, at `at`, which type each of `devices` has."""
+        for device in devices:
+            self.types_known[device] = min(at, self.types_known.get(device, at))
 
     def joined_at(self, pair: JoinPair, at: datetime) -> bool:
         """Return whether the target's log truly authorised the other device, with the right type, at `at`."""
@@ -243,12 +250,16 @@ class Truth:
     def proofs(self, attempt: AttemptTruth, until: datetime) -> list[LogReport]:
         """Return the reports that prove, to whoever watches the bus until `until`, that the Join `attempt` succeeded.
 
-        Each was made by the target after it executed the Join, lists the other device with the right type, and was delivered intact. An
-        Unjoin of the pair that was asked for meanwhile takes the force from it, unless it was seen to be refused; and so does one that was
-        asked for before, if nobody saw an answer, for as long as the network may still deliver it: it may be to come.
+        Each was made by the target after it executed the Join, lists the other device with the right type, and was delivered intact; and
+        which type is the right one was told. An Unjoin of the pair that was asked for meanwhile takes the force from it, unless it was seen
+        to be refused; and so does one that was asked for before, if nobody saw an answer, for as long as the network may still deliver it:
+        it may be to come.
         """
         succeeded_at = attempt.succeeded_at
         if attempt.intent is not Intent.JOIN or succeeded_at is None or attempt.tapped_at is None:
+            return []
+        type_known_at = self.types_known.get(attempt.pair.other)
+        if type_known_at is None or type_known_at > until:
             return []
         entry = (attempt.pair.other, int(attempt.other_type))
         return [

@@ -131,6 +131,10 @@ def test_proof_that_waits_for_a_type_says_so() -> None:
     assert found.missing == (
         f"row 5 (device-log-lists, 2025-06-15 17:00:00Z) counts when the type of {CAD} is known: the entry may be of another one",
     )
+    assert found.would_change == (
+        f"the type of {CAD}, from an answer to a Read Inventory (SRV 8.2) or from the table of devices",
+        f"a CS07 read of {ESME} that does not list {CAD}",
+    )
 
 
 def test_proof_that_an_unanswered_unjoin_may_have_undone_is_named_as_such() -> None:

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -63,6 +64,10 @@ def clean_estate() -> Estate:
     estate = build(SCENARIOS["clean"], seed=11, homes=100)
     estate.advance(estate.ends_at)
     return estate
+
+
+def days(number: int) -> Iterator[datetime]:
+    return (START + timedelta(days=day) for day in range(1, number + 1))
 
 
 def responses(publications: Iterable[Publication]) -> Iterable[DuisResponse]:
@@ -171,6 +176,19 @@ class TestWhatGoesWrong:
         joined = {pair for pair, timeline in estate.truth.joins.items() if timeline.last and not estate.truth.left_home(pair)}
         assert joined == {pair for pair, held in estate.smi.items() if held and not estate.truth.left_home(pair)}
         assert len(joined) > 400
+
+    def test_types_that_are_told_late_carry_the_time_of_their_publication_and_come_after_all(self) -> None:
+        scenario = SCENARIOS["clean"]
+        late = replace(scenario, faults=replace(scenario.faults, types_late=1.0))
+        estate = build(late, seed=11, homes=5)
+        known = estate.truth.types_known
+
+        passed = [now - (told.at or now) for now in days(14) for told in estate.advance(now) if told.route == "response.8.2"]
+
+        assert len(passed) >= 5
+        assert min(passed) > timedelta(0)
+        assert max(passed) > timedelta(days=3)
+        assert max(known.values()) - START > timedelta(days=3)
 
     def test_one_firmware_loses_more_in_one_region_and_no_more_than_others_elsewhere(self) -> None:
         estate = build(SCENARIOS["one-firmware-loses"], seed=11, homes=150)

@@ -46,7 +46,8 @@ def lost_attempt(truth: Truth, *, code: int = 0, intent: Intent = Intent.JOIN, l
 
 
 def proof(truth: Truth, minutes: float) -> None:
-    """The target told its log, and the bus delivered it."""
+    """The target told its log, and the bus delivered it, and which types there are."""
+    truth.types_told(after(0), (PAIR.target, PAIR.other))
     entries = frozenset({(PAIR.other, int(DeviceType.TYPE2))})
     truth.reported(LogReport(device=PAIR.target, kind="CS07", at=after(minutes), delivered_at=after(minutes), entries=entries))
 

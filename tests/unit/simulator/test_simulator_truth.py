@@ -48,6 +48,7 @@ def report(minutes: float, *, kind: int = DeviceType.TYPE2, delivered: bool = Tr
 
 def ledger(*attempts: AttemptTruth) -> Truth:
     truth = Truth()
+    truth.types_told(START, (PAIR.target, PAIR.other))
     for each in attempts:
         truth.opened(each)
     return truth
@@ -84,6 +85,20 @@ def test_a_report_does_not_prove_what_it_cannot(useless: LogReport) -> None:
     truth.reported(useless)
 
     assert truth.proofs(join, END) == []
+
+
+def test_a_report_proves_nothing_before_the_right_type_is_told() -> None:
+    truth = Truth()
+    truth.opened(join := attempt(1, 0))
+    truth.reported(proof := report(5))
+    before = truth.proofs(join, END)
+
+    truth.types_told(after(60), [PAIR.other])
+    truth.types_told(after(90), [PAIR.other])
+
+    assert before == []
+    assert truth.proofs(join, after(59)) == []
+    assert truth.proofs(join, after(60)) == [proof]
 
 
 def test_an_unjoin_takes_the_force_from_a_report() -> None:

@@ -7,6 +7,7 @@ Nothing is acknowledged here. The caller acknowledges when `take` has returned; 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -33,6 +34,9 @@ from joinbridge.wire.facts import Reading
 
 RULES_REFRESH = timedelta(hours=1)
 """How late a rule comes back from shadow, or follows what another instance has seen of it."""
+
+WATCH_REFRESH = timedelta(hours=1)
+"""How long what another instance has closed is watched at most, and what it has opened is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,8 @@ class Step:
         self._observer = observer
         self._describing = describing
         self._rules_due_at = datetime.min.replace(tzinfo=UTC)
-        self._in_doubt = False
+        self._watch_due_at = clock.now() + WATCH_REFRESH
+        self._watch_renewed = asyncio.Lock()
         self.commits = 0
 
     async def take(self, deliveries: Sequence[Delivery]) -> Taken:
@@ -81,9 +86,7 @@ class Step:
 
         Raises: StoreError, with nothing written, or with all of it if the answer to the commit was lost: take the same again.
         """
-        if self._in_doubt:
-            self._watch.load(await self._store.watched())
-            self._in_doubt = False
+        await self._keep_watch_current()
         reads = [read(delivery, self._reading) for delivery in deliveries]
         dead = [r for r in reads if r.letter is not None]
         pertinent = [r for r in reads if any(self._watch.matters(fact) for fact in r.facts)]
@@ -139,8 +142,22 @@ class Step:
             raise  # nothing was written
         except StoreError:
             # Nobody knows whether it was committed. If so, all that it opened will come as duplicates, and would never be watched.
-            self._in_doubt = True
+            self._watch_due_at = self._clock.now()
             raise
+
+    async def _keep_watch_current(self) -> None:
+        async with self._watch_renewed:  # who comes meanwhile waits for what is being loaded
+            now = self._clock.now()
+            if now < self._watch_due_at:
+                return
+            # Before the store is asked: a commit that is in doubt meanwhile makes it due again.
+            self._watch_due_at = now + WATCH_REFRESH
+            self._watch.renew()
+            try:
+                self._watch.load(await self._store.watched())
+            except StoreError:
+                self._watch_due_at = now
+                raise
 
     async def _keep_rules_current(self) -> None:
         if self._clock.now() >= self._rules_due_at:

@@ -15,20 +15,29 @@ from joinbridge.core.relevance import DECISIVE, touched
 class Watch:
     """Every device that is target or other of an attempt that is open or has a deadline.
 
-    It follows this instance's own commits. What another instance opened is missing here, which is safe: decisive facts are never
-    filtered, and the others decide nothing alone.
+    It follows this instance's own commits, and is loaded anew now and then. Until then what another instance opened is missing here, which
+    is safe: decisive facts are never filtered, and the others decide nothing alone. What another instance closed, and what was open before
+    this one started, is watched for longer than it has to be: more is judged and recorded than would be passed by.
     """
 
     def __init__(self, loaded: AbstractSet[DeviceId] = frozenset()) -> None:
         self._loaded = loaded
         self._open: defaultdict[DeviceId, set[AttemptKey]] = defaultdict(set)
+        self._opened: set[DeviceId] = set()  # since `renew`
 
     def __contains__(self, device: DeviceId) -> bool:
         return device in self._open or device in self._loaded
 
+    def renew(self) -> None:
+        """Take it that the store is being asked what is open: what is opened from now on is not forgotten when it answers."""
+        self._opened.clear()
+
     def load(self, watched: AbstractSet[DeviceId]) -> None:
-        """Watch what the store says is open, besides what this instance has followed."""
-        self._loaded = watched
+        """Watch what the store said is open, and what this instance has opened since `renew`; nothing else."""
+        for device in [one for one in self._open if one not in watched and one not in self._opened]:
+            del self._open[device]
+        # What this instance follows it knows the end of; only of the rest it has to be told.
+        self._loaded = watched - self._open.keys()
 
     def matters(self, fact: Fact) -> bool:
         """Whether `fact` must be judged."""
@@ -41,6 +50,7 @@ class Watch:
             for device in devices:
                 if attempt.is_open or attempt.deadlines:
                     self._open[device].add(attempt.key)
+                    self._opened.add(device)
                 elif device in self._open:
                     self._open[device].discard(attempt.key)
                     if not self._open[device]:

@@ -24,7 +24,7 @@ from joinbridge.core.vocabulary import AlertCode
 from joinbridge.errors import StaleVersionError, StoreError, StoreRefusedError
 from joinbridge.observing import Committed, Observer, Taken
 from joinbridge.ports import Changes, Store
-from joinbridge.service.step import RULES_REFRESH
+from joinbridge.service.step import RULES_REFRESH, WATCH_REFRESH
 from joinbridge.store.outbox import EffectStatus
 from joinbridge.store.store import SqlStore
 from support.home import CAD, ESME, GPF, PPMID, START, SUPPLIER, after, request_id
@@ -97,6 +97,24 @@ class TestPassingBy:
             await told(site, running, join_answer(ESME))
 
             assert await told(site, running, generic_alert(ESME, AlertCode.JOIN_SUCCEEDED, START)) == Taken(passed_by=1)
+
+    async def test_what_another_sidecar_has_closed_is_passed_by_within_the_hour(self, site: Site) -> None:
+        async with site.sidecar() as one, site.sidecar() as other:
+            await told(site, one, join_request(ESME, PPMID))
+            await told(site, other, join_answer(ESME))
+            assert await told(site, one, generic_alert(ESME, AlertCode.JOIN_SUCCEEDED, START)) == Taken(judged=1)
+
+            site.clock.jump(START + WATCH_REFRESH)
+
+            assert await told(site, one, generic_alert(PPMID, AlertCode.JOIN_SUCCEEDED, START)) == Taken(passed_by=1)
+
+    async def test_what_another_sidecar_has_opened_is_judged_within_the_hour(self, site: Site) -> None:
+        async with site.sidecar() as one, site.sidecar() as other:
+            await told(site, other, join_request(ESME, PPMID))
+
+            site.clock.jump(START + WATCH_REFRESH)
+
+            assert await told(site, one, generic_alert(PPMID, AlertCode.JOIN_SUCCEEDED, START)) == Taken(judged=1)
 
     async def test_what_was_open_before_a_restart_still_counts(self, site: Site) -> None:
         async with site.sidecar() as running:

@@ -87,6 +87,50 @@ def test_what_was_loaded_stays_watched() -> None:
     assert ESME in watch
 
 
+def test_what_another_instance_has_closed_is_watched_until_it_is_loaded_anew() -> None:
+    watch = Watch({CAD})
+    watch.follow([ASKED])
+
+    watch.renew()
+    meanwhile = {each for each in (ESME, PPMID, CAD) if each in watch}
+    watch.load({PPMID})
+
+    assert meanwhile == {ESME, PPMID, CAD}
+    assert [each in watch for each in (ESME, PPMID, CAD)] == [False, True, False]
+
+
+def test_what_is_opened_while_it_is_loaded_is_watched() -> None:
+    watch = Watch()
+    watch.renew()
+
+    watch.follow([ASKED])
+    watch.load(frozenset())
+
+    assert ESME in watch
+
+
+def test_what_is_followed_is_over_when_it_is_over_also_after_it_was_loaded() -> None:
+    watch = Watch()
+    watch.follow([ASKED])
+    watch.renew()
+    watch.load({ESME, PPMID})
+
+    watch.follow([replace(ASKED, state=AttemptState.SUCCEEDED)])
+
+    assert ESME not in watch
+    assert PPMID not in watch
+
+
+def test_what_could_not_be_loaded_is_not_forgotten() -> None:
+    watch = Watch()
+    watch.follow([ASKED])
+
+    watch.renew()  # and nothing was loaded
+    watch.renew()
+
+    assert ESME in watch
+
+
 def test_a_fact_matters_when_it_touches_a_watched_device() -> None:
     watch = Watch({PPMID})
 

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, select
 from joinbridge.bus.memory import MemoryBus, MemorySource
 from joinbridge.bus.topics import Binding, estate_bindings
 from joinbridge.config import Settings
+from joinbridge.core.attempt import AttemptState
 from joinbridge.core.case import Case, DeadlinePassed
 from joinbridge.core.ids import DeviceId, JoinPair, MessageKey
 from joinbridge.inventory.memory import MemoryInventory
-from joinbridge.observing import SILENT, Observer
+from joinbridge.observing import SILENT, Observer, Taken
 from joinbridge.ports import Changes, Clock, Inventory, Outbox, Publication, Publisher, Source, Store, Unit
 from joinbridge.service.clock import ManualClock
 from joinbridge.service.describing import Describing
@@ -181,6 +182,24 @@ class Site:
             when = at or self.clock.now()
             batch.append(Publication(key=f"m{self.sent}", exchange=exchange, route=route, body=body, content_type="", at=when))
         await self.bus.publish(batch)
+
+    async def told(self, running: Running, *bodies: bytes) -> Taken:
+        """Send messages, let `running` take them, and return what became of them."""
+        before = running.intake.totals
+        await self.send(*bodies)
+        await running.sidecar.settle()
+        after_it = running.intake.totals
+        return Taken(
+            judged=after_it.judged - before.judged,
+            passed_by=after_it.passed_by - before.passed_by,
+            duplicates=after_it.duplicates - before.duplicates,
+            dead=after_it.dead - before.dead,
+        )
+
+    async def attempt_state(self) -> AttemptState:
+        """Return the state of the one attempt there is."""
+        (attempt,) = await self.records.attempts()
+        return attempt.state
 
     @asynccontextmanager
     async def sidecar(

@@ -31,12 +31,6 @@ class DeviceSet(AbstractSet[DeviceId]):
     def __iter__(self) -> Iterator[DeviceId]:
         return (eui64_from_bytes(number.to_bytes(8, "big")) for number in self._numbers)
 
-    def __sub__(self, other: AbstractSet[object]) -> DeviceSet:
-        gone = {_number(device) for device in other if isinstance(device, str)}
-        left = DeviceSet()
-        left._numbers = array("Q", (number for number in self._numbers if number not in gone))
-        return left
-
     def __len__(self) -> int:
         return len(self._numbers)
 

@@ -36,7 +36,7 @@ RULES_REFRESH = timedelta(hours=1)
 """How late a rule comes back from shadow, or follows what another instance has seen of it."""
 
 WATCH_REFRESH = timedelta(hours=1)
-"""How long what another instance has closed is watched at most, and what it has opened is not."""
+"""How long what another instance has closed is watched at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +77,9 @@ class Step:
         self._observer = observer
         self._describing = describing
         self._rules_due_at = datetime.min.replace(tzinfo=UTC)
+        self._in_doubt = False
         self._watch_due_at = clock.now() + WATCH_REFRESH
-        self._watch_renewed = asyncio.Lock()
+        self._watch_asked = asyncio.Lock()
         self.commits = 0
 
     async def take(self, deliveries: Sequence[Delivery]) -> Taken:
@@ -142,22 +143,26 @@ class Step:
             raise  # nothing was written
         except StoreError:
             # Nobody knows whether it was committed. If so, all that it opened will come as duplicates, and would never be watched.
-            self._watch_due_at = self._clock.now()
+            self._in_doubt = True
             raise
 
     async def _keep_watch_current(self) -> None:
-        async with self._watch_renewed:  # who comes meanwhile waits for what is being loaded
+        async with self._watch_asked:  # who comes meanwhile waits for the answer
             now = self._clock.now()
-            if now < self._watch_due_at:
+            if not self._in_doubt and now < self._watch_due_at:
                 return
-            # Before the store is asked: a commit that is in doubt meanwhile makes it due again.
-            self._watch_due_at = now + WATCH_REFRESH
-            self._watch.renew()
+            # Before the store is asked: a commit may be in doubt again until it answers.
+            in_doubt, self._in_doubt = self._in_doubt, False
+            self._watch.ask()
             try:
-                self._watch.load(await self._store.watched())
+                watched = await self._store.watched()
             except StoreError:
-                self._watch_due_at = now
+                self._in_doubt = self._in_doubt or in_doubt
                 raise
+            if in_doubt:
+                self._watch.load(watched)
+            self._watch.forget(watched)
+            self._watch_due_at = now + WATCH_REFRESH
 
     async def _keep_rules_current(self) -> None:
         if self._clock.now() >= self._rules_due_at:

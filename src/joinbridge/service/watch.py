@@ -15,29 +15,32 @@ from joinbridge.core.relevance import DECISIVE, touched
 class Watch:
     """Every device that is target or other of an attempt that is open or has a deadline.
 
-    It follows this instance's own commits, and is loaded anew now and then. Until then what another instance opened is missing here, which
-    is safe: decisive facts are never filtered, and the others decide nothing alone. What another instance closed, and what was open before
-    this one started, is watched for longer than it has to be: more is judged and recorded than would be passed by.
+    It follows this instance's own commits. What another instance opened is missing here, which is safe: decisive facts are never filtered,
+    and the others decide nothing alone. What another instance closed, and what was open when this one started, is watched until it is heard
+    that nothing is open there any more: meanwhile more is judged and recorded than would be passed by.
     """
 
     def __init__(self, loaded: AbstractSet[DeviceId] = frozenset()) -> None:
         self._loaded = loaded
         self._open: defaultdict[DeviceId, set[AttemptKey]] = defaultdict(set)
-        self._opened: set[DeviceId] = set()  # since `renew`
+        self._opened: set[DeviceId] = set()  # since the store was last asked
 
     def __contains__(self, device: DeviceId) -> bool:
         return device in self._open or device in self._loaded
 
-    def renew(self) -> None:
+    def load(self, watched: AbstractSet[DeviceId]) -> None:
+        """Watch what the store says is open, besides what this instance has followed."""
+        self._loaded = watched
+
+    def ask(self) -> None:
         """Take it that the store is being asked what is open: what is opened from now on is not forgotten when it answers."""
         self._opened.clear()
 
-    def load(self, watched: AbstractSet[DeviceId]) -> None:
-        """Watch what the store said is open, and what this instance has opened since `renew`; nothing else."""
+    def forget(self, watched: AbstractSet[DeviceId]) -> None:
+        """Watch nothing any more that was not open when the store was asked, nor opened by this instance since."""
+        self._loaded &= watched
         for device in [one for one in self._open if one not in watched and one not in self._opened]:
             del self._open[device]
-        # What this instance follows it knows the end of; only of the rest it has to be told.
-        self._loaded = watched - self._open.keys()
 
     def matters(self, fact: Fact) -> bool:
         """Whether `fact` must be judged."""

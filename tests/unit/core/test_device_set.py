@@ -46,14 +46,6 @@ def test_it_can_be_joined_with_another(one: list[DeviceId], two: list[DeviceId])
     assert both == {*one, *two}
 
 
-@given(st.lists(devices), st.lists(devices))
-def test_others_can_be_taken_from_it(one: list[DeviceId], two: list[DeviceId]) -> None:
-    left: AbstractSet[DeviceId] = DeviceSet(one + two) - {*two}
-
-    assert left == {*one} - {*two}
-    assert type(left) is DeviceSet
-
-
 def test_it_takes_eight_octets_for_each() -> None:
     made = DeviceSet(eui64_from_bytes(number.to_bytes(8, "big")) for number in range(10_000))
 

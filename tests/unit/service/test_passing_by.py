@@ -70,14 +70,6 @@ class TestPassingBy:
 
             assert await site.told(one, generic_alert(PPMID, AlertCode.JOIN_SUCCEEDED, START)) == Taken(passed_by=1)
 
-    async def test_what_another_sidecar_has_opened_is_judged_within_the_hour(self, site: Site) -> None:
-        async with site.sidecar() as one, site.sidecar() as other:
-            await site.told(other, join_request(ESME, PPMID))
-
-            site.clock.jump(START + WATCH_REFRESH)
-
-            assert await site.told(one, generic_alert(PPMID, AlertCode.JOIN_SUCCEEDED, START)) == Taken(judged=1)
-
     async def test_what_was_open_before_a_restart_still_counts(self, site: Site) -> None:
         async with site.sidecar() as running:
             await site.told(running, join_request(ESME, PPMID))

@@ -87,33 +87,33 @@ def test_what_was_loaded_stays_watched() -> None:
     assert ESME in watch
 
 
-def test_what_another_instance_has_closed_is_watched_until_it_is_loaded_anew() -> None:
-    watch = Watch({CAD})
+def test_what_another_instance_has_closed_is_watched_until_the_store_says_so() -> None:
+    watch = Watch({CAD, CHF})
     watch.follow([ASKED])
 
-    watch.renew()
-    meanwhile = {each for each in (ESME, PPMID, CAD) if each in watch}
-    watch.load({PPMID})
+    watch.ask()
+    meanwhile = {each for each in (ESME, PPMID, CAD, CHF) if each in watch}
+    watch.forget({PPMID, CHF})
 
-    assert meanwhile == {ESME, PPMID, CAD}
-    assert [each in watch for each in (ESME, PPMID, CAD)] == [False, True, False]
+    assert meanwhile == {ESME, PPMID, CAD, CHF}
+    assert [each in watch for each in (ESME, PPMID, CAD, CHF)] == [False, True, False, True]
 
 
-def test_what_is_opened_while_it_is_loaded_is_watched() -> None:
+def test_what_is_opened_while_the_store_is_asked_is_watched() -> None:
     watch = Watch()
-    watch.renew()
+    watch.ask()
 
     watch.follow([ASKED])
-    watch.load(frozenset())
+    watch.forget(frozenset())
 
     assert ESME in watch
 
 
-def test_what_is_followed_is_over_when_it_is_over_also_after_it_was_loaded() -> None:
+def test_what_is_followed_is_over_when_it_is_over_also_after_the_store_was_asked() -> None:
     watch = Watch()
     watch.follow([ASKED])
-    watch.renew()
-    watch.load({ESME, PPMID})
+    watch.ask()
+    watch.forget({ESME, PPMID})
 
     watch.follow([replace(ASKED, state=AttemptState.SUCCEEDED)])
 
@@ -121,14 +121,25 @@ def test_what_is_followed_is_over_when_it_is_over_also_after_it_was_loaded() -> 
     assert PPMID not in watch
 
 
-def test_what_could_not_be_loaded_is_not_forgotten() -> None:
-    watch = Watch()
+def test_what_was_open_at_the_start_stays_watched_when_another_attempt_on_it_is_over() -> None:
+    watch = Watch({ESME})
     watch.follow([ASKED])
+    watch.ask()
+    watch.forget({ESME, PPMID})
 
-    watch.renew()  # and nothing was loaded
-    watch.renew()
+    watch.follow([replace(ASKED, state=AttemptState.SUCCEEDED)])
 
     assert ESME in watch
+
+
+def test_as_long_as_the_store_has_not_answered_nothing_is_forgotten() -> None:
+    watch = Watch({CAD})
+    watch.follow([ASKED])
+
+    watch.ask()
+    watch.ask()
+
+    assert all(each in watch for each in (ESME, PPMID, CAD))
 
 
 def test_a_fact_matters_when_it_touches_a_watched_device() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from joinbridge.core.attempt import OPEN, AttemptState
+from joinbridge.core.attempt import OPEN, AttemptKey, AttemptState, Deadline
 from joinbridge.core.case import DeadlinePassed, Decision
 from joinbridge.ops.transitions import transitions
 from joinbridge.proving.history import History
@@ -18,17 +17,18 @@ _MAY_REOPEN = {
 
 
 def a_deadline_fires_once_and_never_early(history: History) -> Iterator[str]:
-    """7: by the sidecar's clock. What has fired is held no longer, and the other way round; at rest nothing has a deadline."""
-    fired: Counter[str] = Counter()
+    """7: by the sidecar's clock. What fires was held, and is held no longer, until it is armed again; at rest nothing has a deadline."""
+    held: dict[AttemptKey, Sequence[Deadline]] = {}
     for commit in history.ledger.commits:
         after = {} if commit.changes is None else {attempt.key: attempt for attempt in commit.changes.attempts}
         for passed in commit.due:
-            fired[f"{passed.key} {passed.deadline.purpose} due {passed.deadline.due_at} armed in {passed.deadline.armed_in}"] += 1
+            if passed.deadline not in held.get(passed.key, ()):
+                yield f"{passed.key}: {passed.deadline.purpose} due {passed.deadline.due_at} fired, and had done so, or was never armed"
             if passed.deadline.due_at > commit.at:
                 yield f"{passed.key}: {passed.deadline.purpose} was due {passed.deadline.due_at} and fired {commit.at}"
             if passed.key not in after or passed.deadline in after[passed.key].deadlines:
                 yield f"{passed.key}: {passed.deadline.purpose} fired and is still held"
-    yield from (f"{deadline} fired {times} times" for deadline, times in fired.items() if times > 1)
+        held.update((key, attempt.deadlines) for key, attempt in after.items())
     for decided in history.decided:
         event, attempts = decided.event, decided.case.attempts
         if isinstance(event, DeadlinePassed) and decided.decision != Decision():

@@ -103,9 +103,11 @@ def run(scale: Scale) -> dict[str, object]:
         await_last_day(made, estate)
         look_after()
         restless = _rest(made, witness)
-        score = _score(made, estate)
         memory.look(witness.process)
+        # First who speaks, then who listens: a deadline may be due at any moment, and what comes of it is to be heard.
         ended = [one.process.stop() for one in everybody]
+        restless = restless or _rest(made, witness)
+        score = _score(made, estate)
         told = figures(made, chaos, memory, score, restless=restless, ended=ended)
         if not told["balances"]:
             shutil.copytree(made.folder, LEFT, dirs_exist_ok=True)
@@ -179,7 +181,7 @@ def _rest(made: Deployment, witness: Sidecar) -> str:
 
 
 def _score(made: Deployment, estate: Process) -> Mapping[str, object]:
-    estate.popen.send_signal(signal.SIGTERM)  # it need not listen any longer
+    estate.popen.send_signal(signal.SIGTERM)
     return made.score(estate, PATIENCE_S)
 
 

@@ -45,9 +45,11 @@ def live_through(
     await_last_day(made, estate)
     sidecar.keep_alive()
     at_rest(made, sidecar)
-    estate.popen.send_signal(signal.SIGTERM)  # it need not listen any longer
-    score = made.score(estate, PATIENCE_S)
+    # First who speaks, then who listens: a deadline may be due at any moment, and what comes of it is to be heard.
     assert sidecar.process.stop() == 0, sidecar.process.said()[-4000:]
+    at_rest(made, sidecar)
+    estate.popen.send_signal(signal.SIGTERM)
+    score = made.score(estate, PATIENCE_S)
     judge(made, score)
     return score
 

@@ -9,7 +9,6 @@ unexport PYTHONDONTWRITEBYTECODE
 
 ARGS ?=
 WORKERS ?= auto
-HOMES ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -40,10 +39,10 @@ test: $(DEV) services
 faults: $(DEV) services
 	@$(PYTEST) tests/faults -n $(WORKERS) -m faults $(ARGS)
 
-## nation: five thousand homes (HOMES=), and everything dies in turn; some 10 minutes, and the machine to itself
+## nation: five thousand homes (NATION_HOMES=), and everything dies in turn; some 10 minutes, and the machine to itself
 .PHONY: nation
 nation: $(DEV) services
-	@NATION_HOMES=$(HOMES) $(PYTEST) tests/faults -m nation $(ARGS)
+	@$(PYTEST) tests/faults -m nation $(ARGS)
 
 ## check: lint, format, types, imports, quick tests; run it before each commit
 .PHONY: check

@@ -1,6 +1,6 @@
 """Five thousand homes in a harsh world, and everything around the sidecar dies in turn.
 
-`make nation HOMES=3000` has another number of them.
+NATION_HOMES in the environment is another number of them.
 """
 
 from __future__ import annotations

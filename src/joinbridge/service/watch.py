@@ -38,7 +38,7 @@ class Watch:
 
     def forget(self, watched: AbstractSet[DeviceId]) -> None:
         """Watch nothing any more that was not open when the store was asked, nor opened by this instance since."""
-        self._loaded &= watched
+        self._loaded = watched & self._loaded  # looks up the few of the one in the many of the other
         for device in [one for one in self._open if one not in watched and one not in self._opened]:
             del self._open[device]
 

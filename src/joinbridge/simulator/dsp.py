@@ -15,7 +15,7 @@ from joinbridge.simulator.faults import Faults
 from joinbridge.simulator.homes import Home
 from joinbridge.simulator.orders import Fate, Order, draw_fate
 from joinbridge.simulator.parties import ACB
-from joinbridge.simulator.tap import DCC_ALERT_ROUTE, Tap
+from joinbridge.simulator.tap import AT_ONCE, DCC_ALERT_ROUTE, Tap
 from joinbridge.simulator.truth import Happening, Leg, LogReport, Truth
 from joinbridge.wire.duis.messages import CommandFailure, DccAlertBody, DiscardedDuisMessage, GbcsPayload
 from joinbridge.wire.payloads.gpf import RestoreGpfLog
@@ -95,7 +95,7 @@ class Dsp:
     def tell(self, home: Home, code: str, alert: DccAlertBody) -> None:
         """Send a DCC Alert. What it tells of a device that left is not to be late."""
         now = self._agenda.now
-        self._tap.service(home, DCC_ALERT_ROUTE, composer.dcc_alert(code, alert, now), now, prompt=True, sure=True)
+        self._tap.service(home, DCC_ALERT_ROUTE, composer.dcc_alert(code, alert, now), now, sure=True, held_for=AT_ONCE)
 
     def set_smi(self, pair: JoinPair, *, joined: bool, aided: bool = False) -> None:
         """Write the SMI's join relation."""

@@ -11,7 +11,7 @@ from joinbridge.simulator.devices import Device
 from joinbridge.simulator.faults import Faults
 from joinbridge.simulator.homes import Home
 from joinbridge.simulator.parties import ACB
-from joinbridge.simulator.tap import Tap
+from joinbridge.simulator.tap import AT_ONCE, Tap
 from joinbridge.simulator.truth import Happening, Truth
 from joinbridge.simulator.users import Users
 from joinbridge.wire.duis.messages import InventoryDevice, InventoryListing
@@ -42,14 +42,14 @@ class InventoryDesk:
         response = composer.response(request_id, _READ_INVENTORY, "I0", at, listing, from_device=False)
         # What type a device has can be learnt from nothing else on the bus, so this answer is never lost.
         route, held_for = f"response.{_READ_INVENTORY}", self._held_for(home)
-        if (told_at := self._tap.service(home, route, response, at, prompt=True, sure=True, held_for=held_for)) is not None:
+        if (told_at := self._tap.service(home, route, response, at, sure=True, held_for=held_for)) is not None:
             self._truth.types_told(told_at, (device.device_id for device in devices))
 
     def _held_for(self, home: Home) -> timedelta:
         """Draw how long the bus keeps an answer to itself."""
         late, how_late = home.dice.desk.random(), home.dice.desk.random()
         if late >= self._faults.types_late:
-            return timedelta(0)
+            return AT_ONCE
         self._truth.count(Happening.TYPES_LATE)
         return how_late * self._faults.types_late_max
 

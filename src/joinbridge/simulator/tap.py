@@ -20,6 +20,8 @@ ALERT_EXCHANGE = "csp.alerts"
 DCC_ALERT_ROUTE = "response.alert"
 """Alerts of the DSP itself belong to no service; they travel with its responses."""
 
+AT_ONCE = timedelta(0)
+
 _USUAL_CODING = {Region.NORTH: HEX, Region.CENTRAL: BASE64, Region.SOUTH: OCTETS}
 _CODINGS = (HEX, BASE64, OCTETS)
 _USUAL = 0.8  # share of a region's alerts in its usual coding
@@ -49,15 +51,14 @@ class Tap:
         body: bytes,
         at: datetime,
         *,
-        prompt: bool = False,
         sure: bool = False,
-        held_for: timedelta = timedelta(0),
+        held_for: timedelta | None = None,
     ) -> datetime | None:
         """Publish a DUIS document at `at`; return when the bus delivers it intact, None when it never does.
 
-        `prompt` excludes a delay in a queue by chance, `held_for` is one; `sure` makes the original follow a corrupted copy.
+        `held_for` is how long a queue holds it up, by chance if None; `sure` makes the original follow a corrupted copy.
         """
-        return self._publish(home, SERVICE_EXCHANGE, route, body, XML, at, prompt=prompt, sure=sure, held_for=held_for)
+        return self._publish(home, SERVICE_EXCHANGE, route, body, XML, at, sure=sure, held_for=held_for)
 
     def alert(self, home: Home, code: int, gbcs: bytes, at: datetime, wrapped: bytes | None = None) -> datetime | None:
         """Publish a device's alert, in the CSP's own coding or as the DUIS document `wrapped`; return as `service` does."""
@@ -77,9 +78,8 @@ class Tap:
         content_type: str,
         at: datetime,
         *,
-        prompt: bool = False,
         sure: bool = False,
-        held_for: timedelta = timedelta(0),
+        held_for: timedelta | None = None,
     ) -> datetime | None:
         faults, bus = self._faults, home.dice.bus
         # Always the same number of draws, so that one fault more or less leaves the others where they were.
@@ -95,8 +95,8 @@ class Tap:
             # What a tap in partitions is divided by: the hub stands for its home, whose messages stay together.
             headers={"device": home.hub.device_id},
         )
-        delivered_at = at + held_for + timedelta(seconds=0.02 + 0.2 * latency)
-        if slow < faults.queue_delayed and not prompt:
+        delivered_at = at + (held_for or AT_ONCE) + timedelta(seconds=0.02 + 0.2 * latency)
+        if held_for is None and slow < faults.queue_delayed:
             delivered_at += how_slow * faults.queue_delay_max
             self._truth.count(Happening.QUEUE_DELAYED)
         if broken < faults.corrupted:

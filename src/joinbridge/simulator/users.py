@@ -15,7 +15,7 @@ from joinbridge.simulator.faults import Faults
 from joinbridge.simulator.homes import Home
 from joinbridge.simulator.orders import Order
 from joinbridge.simulator.services import JoinPlan, plan_for
-from joinbridge.simulator.tap import Tap
+from joinbridge.simulator.tap import AT_ONCE, Tap
 from joinbridge.simulator.truth import AttemptTruth, Happening, Truth
 from joinbridge.wire.duis.messages import PreCommand
 from joinbridge.wire.duis.requests import JoinService, RequestBody, SignedPreCommand, UnjoinService
@@ -163,8 +163,9 @@ class Users:
     def _publish(self, order: Order, body: RequestBody, variant: int) -> datetime | None:
         # A request that takes a pair away, or asks for a log, is what later evidence is ordered by.
         joins = order.attempt is not None and order.attempt.intent is Intent.JOIN
+        held_for = None if joins else AT_ONCE
         octets = composer.request(order.request_id, order.srv, variant, body)
-        return self._tap.service(order.home, f"request.{order.srv}", octets, self._agenda.now, prompt=not joins, sure=True)
+        return self._tap.service(order.home, f"request.{order.srv}", octets, self._agenda.now, sure=True, held_for=held_for)
 
     def _acknowledge(self, order: Order, code: str) -> None:
         at = self._agenda.now + timedelta(seconds=0.25)

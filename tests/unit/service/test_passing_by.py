@@ -16,14 +16,7 @@ from joinbridge.observing import Taken
 from joinbridge.ports import Changes
 from joinbridge.service.step import WATCH_REFRESH
 from support.home import CAD, ESME, GPF, PPMID, START
-from support.messages import (
-    generic_alert,
-    gpf_report,
-    hub_report,
-    inventory_answer,
-    join_answer,
-    join_request,
-)
+from support.messages import generic_alert, gpf_report, hub_report, inventory_answer, join_answer, join_request
 from support.sidecar import HookedStore, Site
 from support.store import counted_statements
 
@@ -157,6 +150,31 @@ class TestPassingBy:
             await running.intake.turn()
             await running.step.take([])
             assert asked == ["watched"]
+
+    async def test_as_long_as_it_cannot_be_asked_nothing_is_taken_and_it_is_asked_again(self, site: Site) -> None:
+        errors = [StoreError("nobody knows what became of it"), StoreError("away")]
+
+        class Away(HookedStore):
+            async def watched(self) -> AbstractSet[DeviceId]:
+                if len(errors) == 1:
+                    raise errors.pop()
+                return await super().watched()
+
+        def answer() -> None:
+            if len(errors) == 2:
+                raise errors.pop(0)
+
+        async with site.sidecar(around=lambda p: replace(p, store=Away(p.store, on_commit=answer))) as running:
+            await site.send(join_request(ESME, PPMID))
+            for _ in range(2):
+                with pytest.raises(StoreError):
+                    await running.intake.turn()
+                assert ESME not in running.watch
+
+            await running.intake.turn()
+
+            assert running.intake.totals == Taken(duplicates=1)
+            assert ESME in running.watch
 
     async def test_each_message_of_a_batch_counts_as_what_became_of_it(self, site: Site) -> None:
         async with site.sidecar() as running:

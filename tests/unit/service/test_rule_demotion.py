@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -46,6 +47,19 @@ class CountingContradictions:
         if self.away:
             raise StoreError("away")
         return await self._store.contradictions(since)
+
+
+@asynccontextmanager
+async def counted(site: Site) -> AsyncIterator[tuple[Running, CountingContradictions]]:
+    """Start a sidecar on a store that counts."""
+    counting = list[CountingContradictions]()
+
+    def around(parts: Parts) -> Parts:
+        counting.append(CountingContradictions(parts.store))
+        return replace(parts, store=counting[0])
+
+    async with site.sidecar(around=around) as running:
+        yield running, counting[0]
 
 
 class TestRuleDemotion:
@@ -123,35 +137,23 @@ class TestRuleDemotion:
             assert await self.inferred(site, running, 61) is AttemptState.INFERRED_SUCCESS
 
     async def test_it_is_looked_up_once_an_hour_and_not_for_every_batch(self, site: Site) -> None:
-        counting = list[CountingContradictions]()
-
-        def around(parts: Parts) -> Parts:
-            counting.append(CountingContradictions(parts.store))
-            return replace(parts, store=counting[0])
-
-        async with site.sidecar(around=around) as running:
+        async with counted(site) as (running, store):
             for counter in range(10):
                 await site.told(running, join_request(ESME, PPMID, counter))
-            assert counting[0].asked == 1
+            assert store.asked == 1
 
             site.clock.jump(START + RULES_REFRESH)
             await site.told(running, join_request(ESME, PPMID, 100))
-            assert counting[0].asked == 2
+            assert store.asked == 2
 
     async def test_while_it_cannot_be_looked_up_nothing_is_decided(self, site: Site) -> None:
-        counting = list[CountingContradictions]()
-
-        def around(parts: Parts) -> Parts:
-            counting.append(CountingContradictions(parts.store))
-            return replace(parts, store=counting[0])
-
-        async with site.sidecar(around=around) as running:
-            counting[0].away = True
+        async with counted(site) as (running, store):
+            store.away = True
             await site.send(join_request(ESME, PPMID))
             with pytest.raises(StoreError):
                 await running.intake.turn()
             assert await site.records.attempts() == []
 
-            counting[0].away = False
+            store.away = False
             await running.intake.turn()
             assert await site.attempt_state() is AttemptState.REQUESTED

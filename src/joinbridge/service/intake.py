@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
 from joinbridge.errors import StaleVersionError, StoreError, StoreRefusedError, TransportError
 from joinbridge.observing import SILENT, Observer, Taken
 from joinbridge.ports import Clock, Delivery, Source
+from joinbridge.service.retrying import Retrying
 from joinbridge.service.step import Step
 
 BATCH_LIMIT = 200  # the knee lies at 100-300 messages
@@ -47,7 +46,7 @@ class Intake:
         self._clock = clock
         self._limit = limit
         self._wait = wait
-        self._tries_at_once = tries_at_once
+        self._retrying = Retrying(clock, tries=tries_at_once, pause_s=0.05, passes=_passes)
         self._current_within = current_within
         self._observer = observer
         self.is_current = False
@@ -84,7 +83,7 @@ class Intake:
     async def _settle(self, deliveries: Sequence[Delivery]) -> Sequence[Sequence[Delivery]]:
         """Commit and acknowledge `deliveries`, or return their halves; a message that fails by itself, alone, is rejected."""
         try:
-            taken = await self._commit(deliveries)
+            taken = await self._retrying(self._take, deliveries)
         except StoreRefusedError as error:
             reason = str(error)
         except StaleVersionError:
@@ -105,25 +104,12 @@ class Intake:
         self._count(deliveries, Taken(dead=1))
         return ()
 
-    async def _commit(self, deliveries: Sequence[Delivery]) -> Taken:
-        retrying = AsyncRetrying(
-            stop=stop_after_attempt(self._tries_at_once),
-            wait=wait_random_exponential(multiplier=0.05, max=2),
-            retry=retry_if_exception(lambda e: isinstance(e, StoreError) and not isinstance(e, StoreRefusedError)),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        return await retrying(self._take, deliveries)
-
     async def _take(self, deliveries: Sequence[Delivery]) -> Taken:
         try:
             return await self._step.take(deliveries)
         except StaleVersionError:
             self._observer.started_over(deliveries)
             raise
-
-    async def _sleep(self, seconds: float) -> None:
-        await self._clock.sleep(timedelta(seconds=seconds))
 
     def _count(self, deliveries: Sequence[Delivery], taken: Taken) -> None:
         self._observer.settled(deliveries, taken)
@@ -139,3 +125,7 @@ class Intake:
 def _halves(deliveries: Sequence[Delivery]) -> Sequence[Sequence[Delivery]]:
     middle = len(deliveries) // 2
     return deliveries[:middle], deliveries[middle:]
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, StoreError) and not isinstance(error, StoreRefusedError)

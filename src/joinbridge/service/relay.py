@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
 from joinbridge.core.effects import Effect, UpdateInventory
 from joinbridge.errors import InventoryConflictError, InventoryError, TransportError, UnconfirmedError
 from joinbridge.observing import SILENT, Correction, Observer
 from joinbridge.ports import Clock, FailedTry, Inventory, Outbox, OwedEffect, Publication, Publisher
+from joinbridge.service.retrying import Retrying
 from joinbridge.wire.effects import Outgoing, outgoing
 
 LEASE = timedelta(minutes=1)  # longer than any publish or inventory update may take
@@ -49,7 +48,7 @@ class Relay:
         self._inventory = inventory
         self._clock = clock
         self._exchanges = exchanges
-        self._tries_at_once = tries_at_once
+        self._retrying = Retrying(clock, tries=tries_at_once, pause_s=0.1, passes=_passes)
         self._lease = lease
         self._observer = observer
         self._headers = headers
@@ -95,7 +94,7 @@ class Relay:
     async def _update(self, effect: UpdateInventory) -> tuple[Correction, str | None]:
         """Return what became of an update, and why if it is not done."""
         try:
-            changed: bool = await self._retrying(InventoryError)(self._set_joined, effect)
+            changed = await self._retrying(self._set_joined, effect)
         except InventoryConflictError as error:
             self.conflicts += 1
             return Correction.CONFLICT, f"conflict: {error}"
@@ -130,7 +129,7 @@ class Relay:
 
         if publications:
             with suppress(TransportError):  # what it says is in `unconfirmed`
-                await self._retrying(TransportError)(publish_the_unconfirmed)
+                await self._retrying(publish_the_unconfirmed)
         await self._postpone([(one, unconfirmed[one.effect.key]) for one in owed if one.effect.key in unconfirmed])
         return [one.effect for one in owed if one.effect.key in publications.keys() - unconfirmed.keys()]
 
@@ -155,17 +154,9 @@ class Relay:
         for owed, error in failed:
             self._observer.postponed(owed.effect, error)
 
-    def _retrying(self, error: type[Exception]) -> AsyncRetrying:
-        return AsyncRetrying(
-            stop=stop_after_attempt(self._tries_at_once),
-            wait=wait_random_exponential(multiplier=0.1, max=2),
-            retry=retry_if_exception(lambda raised: isinstance(raised, error) and not isinstance(raised, InventoryConflictError)),
-            sleep=self._sleep,
-            reraise=True,
-        )
 
-    async def _sleep(self, seconds: float) -> None:
-        await self._clock.sleep(timedelta(seconds=seconds))
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, InventoryError | TransportError) and not isinstance(error, InventoryConflictError)
 
 
 def _pause_after(tries: int) -> timedelta:

@@ -22,17 +22,38 @@ def database_errors() -> Iterator[None]:
     """Turn what SQLAlchemy and the drivers raise into StoreError, and into StoreRefusedError what no repetition can help."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except Exception as error:
+        if not _is_of_the_database(error):
+            raise
+        _let_go(error)
+        raise _told(error) from error  # in no variable of this frame: see there
+
+
+def _is_of_the_database(error: Exception) -> bool:
+    # asyncpg has exceptions outside of the hierarchy that SQLAlchemy knows, in a connection that broke at the wrong moment. A driver that
+    # cannot connect raises an OSError as it is; a timeout is one too.
+    return isinstance(error, SQLAlchemyError | OSError) or type(error).__module__.startswith(_DRIVER)
+
+
+def _told(error: Exception) -> StoreError:
+    if isinstance(error, SQLAlchemyError):
         kind = StoreRefusedError if _refuses(error) else StoreError
         # `orig` is the driver's own words, without the statement around them.
-        raise kind(f"the database says: {getattr(error, 'orig', None) or error}") from error
-    except OSError as error:  # a driver that cannot connect does not wrap it; a timeout is one too, and says nothing
-        raise StoreError(f"the database cannot be reached: {str(error) or 'it did not answer in time'}") from error
-    except Exception as error:
-        # asyncpg has exceptions outside of the hierarchy that SQLAlchemy knows, in a connection that broke at the wrong moment.
-        if not type(error).__module__.startswith(_DRIVER):
-            raise
-        raise StoreError(f"the database's driver says: {error}") from error
+        return kind(f"the database says: {getattr(error, 'orig', None) or error}")
+    if isinstance(error, OSError):
+        return StoreError(f"the database cannot be reached: {str(error) or 'it did not answer in time'}")
+    return StoreError(f"the database's driver says: {error}")
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Take the tracebacks off `error` and all that led to it: its message says enough.
+
+    SQLAlchemy and its adapters of drivers keep errors in variables of frames that are in their tracebacks: circles that would hold all
+    rows of a batch until the collector comes by, while the same batch is decided and written once more.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _refuses(error: SQLAlchemyError) -> bool:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from contextlib import suppress
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import InvalidRequestError
@@ -10,6 +15,7 @@ from joinbridge.errors import StoreError, StoreRefusedError
 from joinbridge.store.database import Database
 from joinbridge.store.failures import database_errors
 from joinbridge.store.opening import open_database
+from support.eventually import eventually
 
 
 class _DriverError(Exception):
@@ -36,6 +42,31 @@ def test_a_server_that_did_not_answer_is_told_in_words() -> None:
 def test_a_mistake_of_ours_is_not_the_databases() -> None:
     with pytest.raises(KeyError), database_errors():
         raise KeyError("ours")
+
+
+class Rows:
+    """What a transaction has in hand while it fails."""
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite+aiosqlite://"])
+async def test_what_failed_is_let_go_of_with_its_error_not_when_the_collector_comes_by(url: str) -> None:
+    rows: list[weakref.ref[Rows]] = []
+
+    def work(connection: Connection) -> None:
+        in_hand = Rows()
+        rows.append(weakref.ref(in_hand))
+        connection.execute(text("SELECT 1 FROM nowhere"))
+
+    async with open_database(url) as database:
+        gc.collect()
+        gc.disable()
+        try:
+            with suppress(StoreError):
+                await database.write(work)
+            # The loop and the thread hold on to the error that they have brought until they turn to something else.
+            assert await eventually(lambda: [each() for each in rows] == [None], within=timedelta(seconds=5))
+        finally:
+            gc.enable()
 
 
 async def _fail(database: Database, statement: str) -> StoreError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from joinbridge.core.case import Case, Decision, Event
@@ -83,8 +83,8 @@ class Observer:
     def swept(self, at: datetime) -> None:
         """Hear that all deadlines due at `at`, or as many as one sweep takes, have fired."""
 
-    def corrected(self, effect: UpdateInventory, outcome: Correction, at: datetime) -> None:
-        """Hear of one try to correct the inventory."""
+    def corrected(self, effect: UpdateInventory, outcome: Correction, age: timedelta) -> None:
+        """Hear of one try to correct the inventory; `age` is how long ago that was decided, by whichever instance."""
 
     def carried_out(self, effects: Sequence[Effect], at: datetime) -> None:
         """Hear that `effects` are done and settled."""

@@ -253,9 +253,10 @@ class Unit(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwedEffect:
-    """An effect of the outbox, leased to one relay; `tries` counts how often it was leased before."""
+    """An effect of the outbox, decided at `since` and leased to one relay; `tries` counts how often it was leased before."""
 
     effect: Effect
+    since: datetime
     tries: int
 
 

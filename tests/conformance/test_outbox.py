@@ -49,7 +49,7 @@ async def test_every_kind_of_effect_comes_back_as_it_was_owed(one: Instance) -> 
 
     owed = await one.outbox.lease(NOON, 10, LEASE)
 
-    assert owed == [OwedEffect(effect=effect, tries=0) for effect in effects]
+    assert owed == [OwedEffect(effect=effect, since=NOON, tries=0) for effect in effects]
     of_the_pair = owed[5].effect
     assert isinstance(of_the_pair, PublishEvent)
     assert type(of_the_pair.state) is PairState  # not the attempt's state of the same name

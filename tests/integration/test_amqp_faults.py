@@ -96,6 +96,27 @@ class TestLosingTheConnection:
         assert len(traffic.confirmed) == 600
         assert await waiting(bus, INTAKE) == 0
 
+    async def test_what_was_lost_and_settled_by_another_instance_is_not_remembered_for_ever(self, virtual_host: VirtualHost) -> None:
+        prefetch = 3
+        async with (
+            Proxy(virtual_host.url) as proxy,
+            opened(virtual_host, url=proxy.url) as bus,
+            opened(virtual_host) as other,
+            bus.source(INTAKE, prefetch=prefetch, first_prefetch=prefetch) as source,
+        ):
+            for round_ in range(3):
+                await other.publisher.publish([alert(f"{round_}-{number}") for number in range(prefetch)])
+                await collect(source, prefetch)
+                proxy.refusing = True
+                proxy.cut()
+                async with other.source(INTAKE) as elsewhere:
+                    await elsewhere.ack(await collect(elsewhere, prefetch))
+                proxy.refusing = False
+                await eventually(lambda: source.consuming, within=LONG)
+
+            assert bus.health.stale_dropped == 3 * prefetch
+            assert len(source._first_seen) == prefetch
+
     async def test_nothing_is_lost_when_the_network_cuts_in_the_middle_of_everything(self, virtual_host: VirtualHost) -> None:
         async with Proxy(virtual_host.url) as proxy, opened(virtual_host, url=proxy.url) as bus:
             traffic = Traffic(bus)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
+from datetime import timedelta
 from typing import Any, TextIO
 
 import structlog
@@ -123,7 +124,7 @@ class Logging(Observer):
         """Log what comes again."""
         self._log.warning("messages_handed_back", count=len(deliveries))
 
-    def corrected(self, effect: UpdateInventory, outcome: Correction, at: object) -> None:  # noqa: ARG002 - the log has a time of its own
+    def corrected(self, effect: UpdateInventory, outcome: Correction, age: timedelta) -> None:  # noqa: ARG002 - a metric
         """Log what became of the inventory."""
         say = self._log.info if outcome in (Correction.CHANGED, Correction.UNCHANGED) else self._log.error
         say("inventory_corrected", target=effect.pair.target, other=effect.pair.other, joined=effect.joined, outcome=outcome)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from joinbridge.core.effects import Effect, UpdateInventory
 from joinbridge.core.evidence import Mode
@@ -49,9 +49,9 @@ class Harmless(Observer):
         """Tell each."""
         self._each(lambda one: one.swept(at))
 
-    def corrected(self, effect: UpdateInventory, outcome: Correction, at: datetime) -> None:
+    def corrected(self, effect: UpdateInventory, outcome: Correction, age: timedelta) -> None:
         """Tell each."""
-        self._each(lambda one: one.corrected(effect, outcome, at))
+        self._each(lambda one: one.corrected(effect, outcome, age))
 
     def carried_out(self, effects: Sequence[Effect], at: datetime) -> None:
         """Tell each."""

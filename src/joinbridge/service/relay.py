@@ -82,7 +82,7 @@ class Relay:
                 failed.append((one, away))
                 continue
             outcome, error = await self._update(one.effect)
-            self._observer.corrected(one.effect, outcome, self._clock.now())
+            self._observer.corrected(one.effect, outcome, self._clock.now() - one.since)
             if error is None:
                 done.append(one.effect)
             else:

@@ -61,8 +61,8 @@ class SqlOutbox:
         def leased(connection: Connection) -> list[OwedEffect]:
             rows = connection.execute(self._lease, {"now": now, "limit": limit, "until": now + lease}).all()
             owed = [
-                OwedEffect(effect=codec.decode_effect(kind, record), tries=tries - 1)
-                for _, kind, record, tries in sorted(rows, key=lambda row: row[0])
+                OwedEffect(effect=codec.decode_effect(kind, record), since=since, tries=tries - 1)
+                for _, kind, record, since, tries in sorted(rows, key=lambda row: row[0])
             ]
             overtaken = self._overtaken(connection, [one.effect for one in owed if isinstance(one.effect, UpdateInventory)])
             if overtaken:
@@ -135,7 +135,7 @@ def request_of(effect: Effect) -> RequestId | None:
     return None if isinstance(effect, UpdateInventory) else effect.request_id
 
 
-def _lease() -> ReturningUpdate[int, str, str, int]:
+def _lease() -> ReturningUpdate[int, str, str, datetime, int]:
     older = outbox.alias("older")
     before = select(older.c.id).where(older.c.lane == outbox.c.lane, older.c.id < outbox.c.id, older.c.due_at.is_not(None))
     # A common table expression, since PostgreSQL may run a subquery in WHERE more than once, and lease more than `limit`.
@@ -151,7 +151,7 @@ def _lease() -> ReturningUpdate[int, str, str, int]:
         update(outbox)
         .where(outbox.c.id.in_(select(heads.c.id)))
         .values(status=EffectStatus.LEASED, due_at=parameter("until", type_=UtcTime), tries=outbox.c.tries + 1)
-        .returning(outbox.c.id, outbox.c.kind, outbox.c.record, outbox.c.tries)
+        .returning(outbox.c.id, outbox.c.kind, outbox.c.record, outbox.c.created_at, outbox.c.tries)
     )
 
 

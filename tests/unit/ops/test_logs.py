@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ class TestWork:
         configure(Log(), stream=written)
         effect = UpdateInventory(key="k", pair=JoinPair(ESME, PPMID), joined=True, expected=False, reason="")
 
-        Logging().corrected(effect, Correction.CONFLICT, START)
+        Logging().corrected(effect, Correction.CONFLICT, timedelta(0))
 
         (line,) = lines(written)
         assert (line["event"], line["level"], line["outcome"]) == ("inventory_corrected", "error", "conflict")

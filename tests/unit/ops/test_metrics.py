@@ -144,11 +144,23 @@ class TestCorrections:
     def test_only_an_entry_that_was_wrong_and_is_right_now_saves_money(self, metrics: Metrics, outcome: str, avoided: int) -> None:
         effect = UpdateInventory(key="k", pair=JoinPair(ESME, PPMID), joined=True, expected=False, reason="")
 
-        metrics.observer.corrected(effect, Correction(outcome), START)
+        metrics.observer.corrected(effect, Correction(outcome), timedelta(seconds=3))
 
         assert value(metrics, "inventory_updates_total", outcome=outcome) == 1
         assert value(metrics, "corrections_avoided_total") == avoided
         assert value(metrics, "corrections_avoided_gbp_total") == 2000 * avoided
+
+    @pytest.mark.parametrize(
+        ("outcome", "measured"), [("changed", [1, 3]), ("unchanged", [1, 3]), ("conflict", [0, 0]), ("failed", [0, 0])]
+    )
+    def test_what_is_right_now_took_so_long_whichever_instance_decided_it(
+        self, metrics: Metrics, outcome: str, measured: list[int]
+    ) -> None:
+        effect = UpdateInventory(key="decided by another", pair=JoinPair(ESME, PPMID), joined=True, expected=False, reason="")
+
+        metrics.observer.corrected(effect, Correction(outcome), timedelta(seconds=3))
+
+        assert [value(metrics, f"correction_delay_seconds_{what}") for what in ("count", "sum")] == measured
 
 
 class TestTopKinds:

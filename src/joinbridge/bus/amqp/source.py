@@ -30,7 +30,6 @@ FIRST_PREFETCH = 10
 IDLE_S = 0.002
 """How long nothing comes before a batch is full enough: the driver hands on a frame at a time, and each batch costs a transaction."""
 
-_REMEMBERED = 10_000
 SETTLED_S = 1.0
 _NUMBER_SHIFT = 40  # a channel would need days at a million deliveries a second to use that many tags
 
@@ -84,6 +83,7 @@ class AmqpSource:
         self._from: Consumption | None = None
         self._held: dict[int, _Held] = {}
         self._returned: deque[_Held] = deque()
+        # Of what was lost with a consumption. Another instance may be sent it and settle it, so no more is kept than can be lost at once.
         self._first_seen: dict[str, datetime] = {}
         self._closed = False
 
@@ -278,7 +278,7 @@ class AmqpSource:
         self._health.stale_dropped += len(unsettled) + (0 if self._from is None else len(self._from.buffer))
         for held in unsettled:
             self._first_seen.setdefault(_name(held.delivery), held.since)
-        while len(self._first_seen) > _REMEMBERED:
+        while len(self._first_seen) > self._what.prefetch:
             del self._first_seen[next(iter(self._first_seen))]
         self._held.clear()
         self._returned.clear()

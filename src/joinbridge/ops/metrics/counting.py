@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from joinbridge.core.attempt import AttemptKey, AttemptState, JoinAttempt
 from joinbridge.core.case import DeadlinePassed
@@ -25,9 +25,6 @@ from joinbridge.ops.metrics.instruments import Instruments
 from joinbridge.ops.metrics.labels import LEG_OF, Kind, Regions, TopKinds, effect_label, source_label, srv_label
 from joinbridge.ports import Clock, Delivery
 
-REMEMBERED = 10_000
-"""Corrections that are on their way, whose delay is measured; of more than so many the oldest are not."""
-
 
 class Counting(Observer):
     """Counts on `instruments`. `price_gbp` is the price of a correction by hand; `top` kinds of device have series of their own."""
@@ -38,7 +35,6 @@ class Counting(Observer):
         self._clock = clock
         self._price_gbp = price_gbp
         self._kinds = TopKinds(top)
-        self._decided_at: dict[str, datetime] = {}
 
     def received(self, deliveries: Sequence[Delivery]) -> None:
         """Count messages as they come."""
@@ -83,16 +79,14 @@ class Counting(Observer):
         """Note the time of a sweep."""
         self._on.swept_at.set(time.time())
 
-    def corrected(self, effect: UpdateInventory, outcome: Correction, at: datetime) -> None:
+    def corrected(self, effect: UpdateInventory, outcome: Correction, age: timedelta) -> None:  # noqa: ARG002 - each counts as one
         """Count a try to correct the inventory."""
         self._on.updates.labels(outcome).inc()
         if outcome is Correction.CHANGED:
             self._on.avoided.inc()
             self._on.avoided_gbp.inc(self._price_gbp)
         if outcome in (Correction.CHANGED, Correction.UNCHANGED):
-            decided_at = self._decided_at.pop(effect.key, None)
-            if decided_at is not None:
-                self._on.correction_delay.observe(_seconds(decided_at, at))
+            self._on.correction_delay.observe(age.total_seconds())
 
     def carried_out(self, effects: Sequence[Effect], at: datetime) -> None:  # noqa: ARG002 - each effect's delay is its own
         """Count what is done."""
@@ -173,10 +167,6 @@ class Counting(Observer):
         self._on.effects.labels(effect_label(effect), "withheld" if committed.withheld else "owed").inc()
         if isinstance(effect, NotifySupplier):
             self._on.notices.labels(effect.kind).inc()
-        if isinstance(effect, UpdateInventory) and not committed.withheld:
-            self._decided_at[effect.key] = committed.at
-            if len(self._decided_at) > REMEMBERED:
-                del self._decided_at[next(iter(self._decided_at))]
 
 
 def _explained(decided: Decided) -> Iterator[AttemptKey]:

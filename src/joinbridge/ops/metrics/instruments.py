@@ -101,7 +101,7 @@ class Instruments:
         self.response_delay = self._histogram("response_delay_seconds", "Request to answer.", WAITS, srv=SRVS)
         self.inference_delay = self._histogram("inference_delay_seconds", "Loss noticed to success inferred.", WAITS)
         self.correction_delay = self._histogram(
-            "correction_delay_seconds", "Correction decided to inventory corrected, by this instance.", WAITS
+            "correction_delay_seconds", "Correction decided, by any instance, to inventory corrected by this one.", WAITS
         )
         self.lateness = self._histogram("deadline_lateness_seconds", "Deadline due to fired.", LATENESS)
 

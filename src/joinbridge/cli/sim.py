@@ -24,6 +24,7 @@ def sim(
     seeds: Annotated[int, typer.Option(min=1, help="How many simulations.")] = 200,
     begin: Annotated[int, typer.Option("--from", help="The first seed.")] = 0,
     procs: Annotated[int, typer.Option(min=1, help="How many processes.")] = 1,
+    sidecars: Annotated[int, typer.Option(min=1, max=9, help="So many sidecars share one queue and one database.")] = 1,
     seed: Annotated[int | None, typer.Option(help="Only this seed, with what goes wrong in it.")] = None,
     trace: Annotated[bool, typer.Option(help="With --seed: print everything that happens, in order.")] = False,
     crash_points: Annotated[bool, typer.Option(help="Instead: crash at operation 1, 2, 3 … of every reference story.")] = False,
@@ -39,16 +40,16 @@ def sim(
     trace on any machine. Exit code 1 when anything was broken, or when a run of many seeds never brought about what it must.
     """
     if seed is not None:
-        _one(seed, trace=trace)
+        _one(seed, sidecars, trace=trace)
     elif crash_points:
         _crash(procs, every, as_json=as_json)
     elif database is not None:
         _compare(range(begin, begin + seeds), database, procs, as_json=as_json)
     else:
-        _many(range(begin, begin + seeds), procs, as_json=as_json)
+        _many(range(begin, begin + seeds), procs, sidecars, as_json=as_json)
 
 
-def _many(seeds: range, procs: int, *, as_json: bool) -> None:
+def _many(seeds: range, procs: int, sidecars: int, *, as_json: bool) -> None:
     began = time.monotonic()
     with _progress() as view:
         bar = view.add_task("simulating", total=len(seeds))
@@ -56,15 +57,14 @@ def _many(seeds: range, procs: int, *, as_json: bool) -> None:
         def show(figures: Figures) -> None:
             view.update(bar, completed=figures.seeds, description=f"{figures.messages:,} messages, {len(figures.failures)} broken")
 
-        figures = campaign(seeds, procs, show)
+        figures = campaign(seeds, procs, show, sidecars=sidecars)
     told = {**_run(began), "from": seeds.start, "seeds_per_s": round(figures.seeds / (time.monotonic() - began), 2), **figures.to_json()}
     _print(told, as_json=as_json)
     for failure in sorted(figures.failures, key=lambda each: each.seed)[:_SHRUNK]:
-        plan = shrink(failure.seed)
+        plan = shrink(failure.seed, sidecars)
         kept = "; ".join(map(str, plan.schedule)) or "nothing around the sidecar"
-        complain(
-            f"seed {failure.seed} breaks {failure.violations[0]}\n  with {kept}\n  replay: joinbridge sim --seed {failure.seed} --trace"
-        )
+        again = f"joinbridge sim --seed {failure.seed} --trace" + (f" --sidecars {sidecars}" if sidecars > 1 else "")
+        complain(f"seed {failure.seed} breaks {failure.violations[0]}\n  with {kept}\n  replay: {again}")
     short = len(seeds) >= ENOUGH_SEEDS and figures.never
     if short:
         complain(f"never happened in {len(seeds)} simulations: {', '.join(figures.never)}")
@@ -72,8 +72,8 @@ def _many(seeds: range, procs: int, *, as_json: bool) -> None:
         raise typer.Exit(FOUND_WRONG)
 
 
-def _one(seed: int, *, trace: bool) -> None:
-    outcome = replay(seed)
+def _one(seed: int, sidecars: int, *, trace: bool) -> None:
+    outcome = replay(seed, sidecars)
     terminal = console()
     if trace:
         for line in outcome.lines:
@@ -141,6 +141,8 @@ def _for_people(value: object) -> str:
             return f"{len(value)} kinds of things, which --json lists"
         case dict():
             return ", ".join(f"{key} {times:,}" for key, times in value.items())
+        case [dict(), *_]:
+            return f"{len(value)}, which --json lists"
         case list():
             return ", ".join(map(str, value)) or "nothing"
         case bool():

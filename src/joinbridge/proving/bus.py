@@ -48,13 +48,14 @@ class QuietSource:
     """A consumer that asks again only when there is something: a `ports.Source` on one of the bus in memory.
 
     The first time that nothing comes it takes the caller's time to say so, as any source does. After that there is nothing new to say, and
-    it returns when the bus stirs.
+    it returns when the bus stirs. Of up to `limit` deliveries it is handed `share` of the limit at a time: others are handed the rest.
     """
 
-    def __init__(self, source: MemorySource, weather: Weather, stir: Stir) -> None:
+    def __init__(self, source: MemorySource, weather: Weather, stir: Stir, share: Callable[[int], int]) -> None:
         self._source = source
         self._weather = weather
         self._stir = stir
+        self._share = share
         self._quiet = False
         self._live_at = 0.0
 
@@ -63,10 +64,10 @@ class QuietSource:
         """Whether a consumer has been there for long enough."""
         return not self._weather.away(FaultKind.BUS_AWAY) and asyncio.get_running_loop().time() >= self._live_at
 
-    def lose(self) -> None:
-        """Lose the consumer: what is unsettled comes again, to it or to another."""
+    def lose(self, for_s: float = 0.0) -> None:
+        """Lose the consumer, for `for_s` and a moment: what is unsettled comes again, to it or to another."""
         self._source.lose()
-        self._live_at = asyncio.get_running_loop().time() + _REGISTERING_S
+        self._live_at = asyncio.get_running_loop().time() + for_s + _REGISTERING_S
         self._quiet = False
         self._stir.stir()
 
@@ -105,7 +106,7 @@ class QuietSource:
 
     async def _take(self, limit: int) -> Sequence[Delivery]:
         self._require_bus()
-        taken = await self._source.receive(limit, _AT_ONCE) if self.is_live else ()
+        taken = await self._source.receive(self._share(limit), _AT_ONCE) if self.is_live else ()
         self._quiet = self._quiet and not taken
         return taken
 

@@ -28,10 +28,13 @@ PORTION = 25
 """Seeds that a process takes at a time: a second or two."""
 
 
-def campaign(seeds: Sequence[int], procs: int, on_progress: Callable[[Figures], None] = lambda _: None) -> Figures:
-    """Simulate every one of `seeds` in `procs` processes, and return the figures. `on_progress` hears how far they are."""
+def campaign(seeds: Sequence[int], procs: int, on_progress: Callable[[Figures], None] = lambda _: None, *, sidecars: int = 1) -> Figures:
+    """Simulate every one of `seeds` in `procs` processes, with so many sidecars in each, and return the figures.
+
+    `on_progress` hears how far they are.
+    """
     figures = Figures()
-    for part in _parts(seeds, procs):
+    for part in _parts(seeds, procs, sidecars):
         figures.add(part)
         on_progress(figures)
     return figures
@@ -48,10 +51,10 @@ class Replay:
     violations: Sequence[str]
 
 
-def replay(seed: int) -> Replay:
+def replay(seed: int, sidecars: int = 1) -> Replay:
     """Simulate `seed` and keep its trace."""
     with scratch() as database:
-        outcome = simulate(draw_plan(seed), database, keep=True)
+        outcome = simulate(draw_plan(seed, sidecars), database, keep=True)
     return Replay(
         lines=outcome.lines,
         trace=outcome.trace,
@@ -61,11 +64,12 @@ def replay(seed: int) -> Replay:
     )
 
 
-def shrink(seed: int) -> Plan:
+def shrink(seed: int, sidecars: int = 1) -> Plan:
     """Return the plan of a seed that breaks something with as few faults as still break the same."""
+    plan = draw_plan(seed, sidecars)
     with scratch() as database:
-        wanted = broken(simulate(draw_plan(seed), database).violations)
-        return shrunk(draw_plan(seed), lambda plan: bool(wanted & broken(simulate(plan, database).violations)))
+        wanted = broken(simulate(plan, database).violations)
+        return shrunk(plan, lambda plan: bool(wanted & broken(simulate(plan, database).violations)))
 
 
 def compare_databases(seeds: Sequence[int], url: str, procs: int, on_progress: Callable[[Compared], None] = lambda _: None) -> Compared:
@@ -80,12 +84,12 @@ def compare_databases(seeds: Sequence[int], url: str, procs: int, on_progress: C
     return told
 
 
-def figures_of(seeds: Sequence[int], database: Scratch) -> Figures:
+def figures_of(seeds: Sequence[int], database: Scratch, sidecars: int = 1) -> Figures:
     """Simulate `seeds` one after the other in this process."""
     figures = Figures()
     with _garbage_kept():
         for seed in seeds:
-            figures.take(simulate(draw_plan(seed), database))
+            figures.take(simulate(draw_plan(seed, sidecars), database))
     return figures
 
 
@@ -109,16 +113,16 @@ def crash_campaign(procs: int, every: int = 1, on_progress: Callable[[Crashes], 
     return crashes
 
 
-def _parts(seeds: Sequence[int], procs: int) -> Iterator[Figures]:
+def _parts(seeds: Sequence[int], procs: int, sidecars: int) -> Iterator[Figures]:
     if procs == 1:
         with scratch() as database:
-            yield from (figures_of(portion, database) for portion in _portions(seeds))
+            yield from (figures_of(portion, database, sidecars) for portion in _portions(seeds))
     else:
-        yield from _spread(_figures, _portions(seeds), procs)
+        yield from _spread(partial(_figures, sidecars=sidecars), _portions(seeds), procs)
 
 
-def _figures(seeds: Sequence[int]) -> Figures:
-    return figures_of(seeds, own_scratch())
+def _figures(seeds: Sequence[int], sidecars: int) -> Figures:
+    return figures_of(seeds, own_scratch(), sidecars)
 
 
 def _compared_parts(seeds: Sequence[int], url: str, procs: int) -> Iterator[Compared]:

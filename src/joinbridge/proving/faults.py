@@ -32,6 +32,7 @@ class FaultKind(StrEnum):
     INVENTORY_CONFLICTS = "inventory conflicts"
     CLOCK_AHEAD = "clock ahead"
     SWIZZLE = "swizzle"  # everything stops, and comes back in a random order
+    STANDSTILL = "standstill"  # one process of several does not run, and what it asked for is done meanwhile
 
 
 AT_CALLS = frozenset(
@@ -53,9 +54,16 @@ CONSUMERS = frozenset({"receive", "ack", "requeue"})
 SAFE = frozenset({"ack", "requeue"})
 """Calls that never fail by their contract: whoever loses the consumer in them is only not heard."""
 
+IN_TRANSACTION = frozenset({"begin", "fresh", "load", "due", "save"})
+"""Calls after which a transaction is open: it would keep all others waiting."""
+
 UNMADE = frozenset({"reject"})
 """Calls that no simulated sidecar makes: nothing that the estate sends is refused by the database."""
 
+AMONG_SEVERAL = frozenset({FaultKind.STANDSTILL})
+"""What concerns nobody else where there is only one sidecar."""
+
+_DRAWN = tuple(kind for kind in FaultKind if kind not in AMONG_SEVERAL)
 _RARE = {"postpone": 2, "requeue": 1, "set joined": 3}
 _CALLS = (*sorted(WRITES - UNMADE), "receive", "fresh", "load", "due", "commit", "commit", "publish", "ack", "set joined")
 _NTH_MAX = 16
@@ -99,17 +107,33 @@ _NEEDS = {
 
 
 def _draw(dice: Random, days: float) -> Fault:
-    kind = dice.choice(tuple(FaultKind))
+    kind = dice.choice(_DRAWN)
     if kind in AT_CALLS:
         call = dice.choice(sorted(DIVISIBLE) if kind in HALFWAY else _CALLS)
         lasting = round(dice.expovariate(1 / 20), 3) if kind is FaultKind.PAUSE else 0.0
         return Fault(kind=kind, call=call, nth=dice.randint(1, _RARE.get(call, _NTH_MAX)), for_s=lasting)
-    # Half of them while homes are installed, where most happens.
-    hours = dice.uniform(8, 19) if dice.random() < 0.5 else dice.uniform(0, days * 24)
+    hours = _hours(dice, days)
     if kind is FaultKind.CLOCK_AHEAD:
         return Fault(kind=kind, at_s=round(hours * _HOUR_S, 3), for_s=round(dice.uniform(0.1, MOST_AHEAD_S), 3))
     lasting = min(dice.expovariate(1 / dice.choice((2, 60, 600))), 1800)
     return Fault(kind=kind, at_s=round(hours * _HOUR_S, 3), for_s=round(lasting, 3))
+
+
+def draw_standstills(dice: Random, number: int, days: float) -> Sequence[Fault]:
+    """Return `number` times within the first `days` at which one of several sidecars does not run for a while, up to hours."""
+    return [
+        Fault(
+            kind=FaultKind.STANDSTILL,
+            at_s=round(_hours(dice, days) * _HOUR_S, 3),
+            for_s=round(min(dice.expovariate(1 / dice.choice((30, 300, 3600))), 4 * _HOUR_S), 3),
+        )
+        for _ in range(number)
+    ]
+
+
+def _hours(dice: Random, days: float) -> float:
+    # Half of them while homes are installed, where most happens.
+    return dice.uniform(8, 19) if dice.random() < 0.5 else dice.uniform(0, days * 24)
 
 
 MOST_AHEAD_S = 50.0

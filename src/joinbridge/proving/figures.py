@@ -9,7 +9,7 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
 
-from joinbridge.proving.faults import FaultKind
+from joinbridge.proving.faults import AMONG_SEVERAL, FaultKind
 from joinbridge.proving.simulation import Outcome
 from joinbridge.proving.sometimes import declared, happened
 
@@ -131,7 +131,7 @@ class Figures:
             "proofs_delivered_for_lost": self.provable,
             "missed_inferences": self.missed,
             "recall": self.recall,
-            "faults": {str(kind): self.faults[str(kind)] for kind in FaultKind},
+            "faults": {str(kind): self.faults[str(kind)] for kind in FaultKind if kind not in AMONG_SEVERAL or self.faults[str(kind)]},
             "happened": dict(sorted(self.happened.items())),
             "never_happened": self.never,
             "fault_meets_transition_or_rule": len(self.crossed),

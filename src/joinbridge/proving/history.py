@@ -43,12 +43,13 @@ class Stored:
 class History:
     """One simulation at rest. `truth` and `score` are None where nobody knows the truth; `policy` is the sidecar's.
 
-    `live` is false of one in shadow mode.
+    `live` is false of one in shadow mode; several `sidecars` may have shared everything.
     """
 
     ledger: Ledger
     stored: Stored
     live: bool = True
+    sidecars: int = 1
     rested: bool = True
     policy: Policy = field(default_factory=Policy)
     inventory: Mapping[JoinPair, bool] = field(default_factory=dict)

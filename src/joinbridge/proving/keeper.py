@@ -16,14 +16,18 @@ from joinbridge.proving.clock import SimulatedClock
 from joinbridge.proving.ledger import Ledger, LedgerObserver, recorded
 from joinbridge.proving.plan import Plan
 from joinbridge.proving.points import gated
-from joinbridge.proving.trace import Trace
+from joinbridge.proving.trace import Numbered, Teller, Trace
 from joinbridge.proving.weather import KilledError, Process, Weather
 from joinbridge.wiring.assembly import Parts, put_together
 
 INTAKE = "joinbridge.in"
 WAIT = timedelta(milliseconds=25)
 SETTINGS = Settings(mode="live")
+GONE_AFTER_S = 60.0
+"""How long the broker believes in a consumer that says nothing."""
+
 _TRY_AGAIN_S = 5.0
+_MEAN_SHARE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +48,13 @@ class Site:
 
 
 class Keeper:
-    """Keeps a sidecar running on a site until `end`. `starts` counts how often it did."""
+    """Keeps a sidecar running on a site until `end`. `starts` counts how often it did. Of several it is the one with the `number`."""
 
-    def __init__(self, site: Site, plan: Plan, dice: Random) -> None:
+    def __init__(self, site: Site, plan: Plan, dice: Random, number: int = 1) -> None:
         self._site = site
         self._plan = plan
         self._dice = dice
+        self._trace: Teller = site.trace if number == 1 else Numbered(site.trace, number)
         self._stop = asyncio.Event()
         self._held = 0
         self._released = asyncio.Event()
@@ -70,10 +75,10 @@ class Keeper:
             try:
                 await self._running
             except* KilledError:
-                self._site.trace.add("sidecar", "is gone")
+                self._trace.add("sidecar", "is gone")
                 await asyncio.sleep(self._dice.choice(self._plan.restarts_s))
             except* JoinbridgeError as errors:
-                self._site.trace.add("sidecar", "could not start", (str(errors.exceptions[0]),))
+                self._trace.add("sidecar", "could not start", (str(errors.exceptions[0]),))
                 await asyncio.sleep(_TRY_AGAIN_S * 2 ** self._dice.randrange(5))
 
     def end(self) -> None:
@@ -91,7 +96,7 @@ class Keeper:
         """End the sidecar at once; another one starts."""
         if self._process is not None and not self._process.dead:
             self._process.dead = True
-            self._site.trace.add("sidecar", "killed")
+            self._trace.add("sidecar", "killed")
             if self._running is not None:
                 self._running.cancel()
 
@@ -104,10 +109,21 @@ class Keeper:
         self._held -= 1
         self._released.set()
 
-    def lose_consumer(self) -> None:
-        """Lose the consumer: what is unsettled comes again."""
+    def lose_consumer(self, for_s: float = 0.0) -> None:
+        """Lose the consumer, for `for_s` and a moment: what is unsettled comes again."""
         if self._source is not None:
-            self._source.lose()
+            self._source.lose(for_s)
+
+    async def stand_still(self, for_s: float) -> None:
+        """Let the process not run for `for_s`. After a while the broker takes it for gone; it goes on where it was, with what it has."""
+        if self._process is None or self._process.dead:
+            return
+        self._trace.add("sidecar", "stands still")
+        process, source = self._process, self._source
+        process.stand_still(for_s)
+        await asyncio.sleep(min(for_s, GONE_AFTER_S))
+        if for_s > GONE_AFTER_S and source is not None and not process.dead:
+            source.lose(for_s - GONE_AFTER_S)
 
     async def _live(self) -> None:
         site, plan = self._site, self._plan
@@ -116,20 +132,20 @@ class Keeper:
         process = Process(site.weather, lose_consumer=self.lose_consumer, latency_s=self._latency_s)
         self._process = process
         async with site.bus.source(INTAKE) as consumer:
-            source = self._source = QuietSource(consumer, site.weather, site.stir)
+            source = self._source = QuietSource(consumer, site.weather, site.stir, self._share)
             try:
                 sidecar = await put_together(
                     _settings(plan.batch_limit),
-                    gated(recorded(self._parts(source), site.ledger, site.trace, site.clock), process),
+                    gated(recorded(self._parts(source), site.ledger, self._trace, site.clock), process),
                     clock=site.clock,
                     live=plan.live,
                     wait=WAIT,
                     tries_at_once=plan.tries_at_once,
                     observer=LedgerObserver(site.ledger),
                 )
-                site.trace.add("sidecar", "started")
+                self._trace.add("sidecar", "started")
                 await sidecar.run(self._stop, on_error=self._turn_failed)
-                site.trace.add("sidecar", "ended in order")
+                self._trace.add("sidecar", "ended in order")
             except asyncio.CancelledError:
                 if process.dead:
                     raise KilledError from None
@@ -150,9 +166,13 @@ class Keeper:
         )
 
     def _turn_failed(self, task: str, error: Exception) -> None:
-        self._site.trace.add("sidecar", f"{task} failed", (type(error).__name__, str(error)))
+        self._trace.add("sidecar", f"{task} failed", (type(error).__name__, str(error)))
         if not isinstance(error, JoinbridgeError):
             self._site.ledger.errors.append(f"{task}: {type(error).__name__}: {error}")
+
+    def _share(self, limit: int) -> int:
+        # The broker deals out one by one to whoever is there.
+        return limit if self._plan.sidecars == 1 else min(limit, 1 + int(self._dice.expovariate(1 / _MEAN_SHARE)))
 
     def _latency_s(self) -> float:
         mean = self._plan.latency_s

@@ -17,7 +17,7 @@ from joinbridge.core.ids import DeviceId, JoinPair, MessageKey
 from joinbridge.errors import InventoryConflictError
 from joinbridge.observing import Committed, Observer, Taken
 from joinbridge.ports import Changes, Clock, Delivery, Inventory, Publication, Publisher, Source, Store, Unit
-from joinbridge.proving.trace import Trace
+from joinbridge.proving.trace import Teller
 from joinbridge.wiring.assembly import Parts
 
 
@@ -84,7 +84,7 @@ class Ledger:
         self.inventory.append(InventoryChange(pair=pair, joined=joined, ours=self.writing))
 
 
-def recorded(parts: Parts, ledger: Ledger, trace: Trace, clock: Clock) -> Parts:
+def recorded(parts: Parts, ledger: Ledger, trace: Teller, clock: Clock) -> Parts:
     """Return `parts` that write into `ledger` and `trace` what they carry out."""
     return replace(
         parts,
@@ -115,7 +115,7 @@ class LedgerObserver(Observer):
 
 
 class _Store:
-    def __init__(self, store: Store, ledger: Ledger, trace: Trace, clock: Clock) -> None:
+    def __init__(self, store: Store, ledger: Ledger, trace: Teller, clock: Clock) -> None:
         self._store = store
         self._ledger = ledger
         self._trace = trace
@@ -168,7 +168,7 @@ class _Unit:
 
 
 class _Source:
-    def __init__(self, source: Source, ledger: Ledger, trace: Trace) -> None:
+    def __init__(self, source: Source, ledger: Ledger, trace: Teller) -> None:
         self._source = source
         self._ledger = ledger
         self._trace = trace
@@ -205,7 +205,7 @@ class _Source:
 
 
 class _Publisher:
-    def __init__(self, publisher: Publisher, ledger: Ledger, trace: Trace) -> None:
+    def __init__(self, publisher: Publisher, ledger: Ledger, trace: Teller) -> None:
         self._publisher = publisher
         self._ledger = ledger
         self._trace = trace
@@ -217,7 +217,7 @@ class _Publisher:
 
 
 class _Inventory:
-    def __init__(self, inventory: Inventory, ledger: Ledger, trace: Trace) -> None:
+    def __init__(self, inventory: Inventory, ledger: Ledger, trace: Teller) -> None:
         self._inventory = inventory
         self._ledger = ledger
         self._trace = trace

@@ -8,7 +8,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from joinbridge.proving.faults import Fault, draw_schedule
+from joinbridge.proving.faults import Fault, draw_schedule, draw_standstills
 from joinbridge.simulator.dice import stream
 from joinbridge.simulator.estate import Pace
 from joinbridge.simulator.faults import Faults
@@ -77,6 +77,7 @@ class Plan:
 
     `stride_s` is how far the estate's messages are held together on their way to the bus; `latency_s` the mean time that a call takes,
     0 for none; `restarts_s` how long it may take until a sidecar that is gone is started again; one that is not `live` is in shadow mode.
+    Several `sidecars` share the queue and the database.
     With `heals` nothing goes wrong any more once the estate has lived.
     """
 
@@ -92,11 +93,12 @@ class Plan:
     upkeep: bool = False
     live: bool = True
     heals: bool = True
+    sidecars: int = 1
     schedule: Sequence[Fault] = ()
 
 
-def draw_plan(seed: int) -> Plan:
-    """Return the plan of `seed`."""
+def draw_plan(seed: int, sidecars: int = 1) -> Plan:
+    """Return the plan of `seed`. With several `sidecars` it is the same estate and the same faults, and now and then one stands still."""
     dice, homes, estate = _begun(seed)
     plan = Plan(
         seed=seed,
@@ -116,7 +118,13 @@ def draw_plan(seed: int) -> Plan:
         estate = replace(estate, **_LATE_COMMANDS)
     if live and dice.random() < _WITH_LATE_TYPES:
         estate = replace(estate, **_LATE_TYPES)
-    return replace(plan, estate=estate, pace=HURRIED if hurried else PACE, live=live)
+    plan = replace(plan, estate=estate, pace=HURRIED if hurried else PACE, live=live)
+    return plan if sidecars == 1 else _with_several(plan, sidecars)
+
+
+def _with_several(plan: Plan, sidecars: int) -> Plan:
+    dice = stream(plan.seed, "sidecars")
+    return replace(plan, sidecars=sidecars, schedule=(*plan.schedule, *draw_standstills(dice, dice.choice((0, 1, 2, 3)), DAYS)))
 
 
 def calm_plan(seed: int, *, stride_s: float, batch_limit: int) -> Plan:

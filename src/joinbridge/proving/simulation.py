@@ -92,6 +92,7 @@ def live_through(
             ledger=world.ledger,
             stored=read_stored(scratch),
             live=plan.live,
+            sidecars=plan.sidecars,
             rested=rested,
             policy=SETTINGS.policy(),
             inventory=surroundings.holds(),

@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from hashlib import blake2b
+from typing import Protocol
+
+
+class Teller(Protocol):
+    """What lines are told to."""
+
+    def add(self, who: str, what: str, about: Iterable[str] = ()) -> None:
+        """Add a line: at this moment `who` did `what`, which concerned `about`."""
+        ...
 
 
 class Trace:
@@ -27,3 +36,15 @@ class Trace:
     def digest(self) -> str:
         """The name of all lines so far."""
         return self._hash.hexdigest()
+
+
+class Numbered:
+    """The trace as one of several tells what it does: everyone it names has its `number`."""
+
+    def __init__(self, trace: Teller, number: int) -> None:
+        self._trace = trace
+        self._number = number
+
+    def add(self, who: str, what: str, about: Iterable[str] = ()) -> None:
+        """Add a line, as `Teller` does."""
+        self._trace.add(f"{who} {self._number}", what, about)

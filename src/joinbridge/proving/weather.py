@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from joinbridge.errors import InventoryConflictError, InventoryError, StoreError, TransportError
-from joinbridge.proving.faults import AT_CALLS, CONSUMERS, CRASHES, HALFWAY, SAFE, Fault, FaultKind
+from joinbridge.proving.faults import AT_CALLS, CONSUMERS, CRASHES, HALFWAY, IN_TRANSACTION, SAFE, Fault, FaultKind
 from joinbridge.proving.points import Call
 from joinbridge.proving.trace import Trace
 
@@ -85,7 +85,12 @@ class Process:
         self._lose_consumer = lose_consumer
         self._latency_s = latency_s
         self._pending: dict[tuple[object, str], Fault] = {}
+        self._still_until = 0.0
         self.dead = False
+
+    def stand_still(self, for_s: float) -> None:
+        """Let the process not run for so long: what it has asked for is done, and it hears of it afterwards."""
+        self._still_until = max(self._still_until, asyncio.get_running_loop().time() + for_s)
 
     async def before(self, call: Call) -> bool:
         """Let something happen before `call`; return False when only half of it is to be carried out."""
@@ -111,6 +116,10 @@ class Process:
     async def after(self, call: Call) -> None:
         """Let something happen after `call`."""
         self._live()
+        still_s = self._still_until - asyncio.get_running_loop().time()
+        if still_s > 0 and call.name not in IN_TRANSACTION:
+            await asyncio.sleep(still_s)
+            self._live()
         fault = self._pending.pop((asyncio.current_task(), call.name), None) if self._pending else None
         if fault is None:
             return

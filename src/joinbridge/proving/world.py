@@ -1,4 +1,4 @@
-"""The world of one simulation: a sidecar that is kept running, what surrounds it, and what goes wrong.
+"""The world of one simulation: a sidecar, or several, kept running, what surrounds it, and what goes wrong.
 
 While the estate lives, faults happen; then they end, and everything must come to rest.
 """
@@ -67,13 +67,14 @@ class World:
             stir=Stir(),
             heard=self._heard,
         )
-        self.keeper = Keeper(self._site, plan, self._dice)
+        self.keepers = [Keeper(self._site, plan, self._dice, number) for number in range(1, 1 + plan.sidecars)]
         self._link = EstateLink(surroundings, EstatesBus(self.bus, self.weather, self._sent), self.bus.source(OUTPUT))
 
     async def live(self) -> bool:
         """Live until everything is at rest; return whether it came to rest in time."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.keeper.keep(), name="keeper")
+            for keeper in self.keepers:
+                tasks.create_task(keeper.keep(), name="keeper")
             faults = [tasks.create_task(self._strike(fault), name="fault") for fault in self.weather.timed]
             await self._until_the_last_day()
             if self._plan.heals:
@@ -81,7 +82,8 @@ class World:
             for task in faults:
                 task.cancel()
             rested = await self._come_to_rest()
-            self.keeper.end()
+            for keeper in self.keepers:
+                keeper.end()
         return rested
 
     async def _until_the_last_day(self) -> None:
@@ -124,7 +126,7 @@ class World:
         """Let a timed fault happen at its moment."""
         await asyncio.sleep(fault.at_s)
         self.weather.happens(fault)
-        keeper = self.keeper
+        keeper = self.keepers[0] if len(self.keepers) == 1 else self._dice.choice(self.keepers)
         match fault.kind:
             case FaultKind.KILL:
                 keeper.kill()
@@ -132,6 +134,8 @@ class World:
                 keeper.stop()
             case FaultKind.CONSUMER_LOST:
                 keeper.lose_consumer()
+            case FaultKind.STANDSTILL:
+                await keeper.stand_still(fault.for_s)
             case FaultKind.CLOCK_AHEAD:
                 self._clock.ahead += timedelta(seconds=fault.for_s)
                 await asyncio.sleep(fault.for_s * 10)
@@ -144,19 +148,21 @@ class World:
     async def _away(self, kind: FaultKind, for_s: float) -> None:
         with self.weather.lasting(kind):
             if kind is FaultKind.BUS_AWAY:
-                self.keeper.lose_consumer()
+                for keeper in self.keepers:
+                    keeper.lose_consumer()
             await asyncio.sleep(for_s)
 
     async def _swizzle(self, for_s: float) -> None:
         """Stop everything at once, and start it again one by one, in a random order."""
         kinds = [FaultKind.BUS_AWAY, FaultKind.DATABASE_AWAY, FaultKind.INVENTORY_AWAY]
         with ExitStack() as held:
-            ends = [held.enter_context(ExitStack()) for _ in range(len(kinds) + 1)]
+            ends = [held.enter_context(ExitStack()) for _ in range(len(kinds) + len(self.keepers))]
             for end, kind in zip(ends, kinds, strict=False):
                 end.enter_context(self.weather.lasting(kind))
-            self.keeper.hold()
-            ends[-1].callback(self.keeper.release)
-            (self.keeper.kill if self._dice.random() < 0.5 else self.keeper.stop)()
+            for end, keeper in zip(reversed(ends), self.keepers, strict=False):
+                keeper.hold()
+                end.callback(keeper.release)
+                (keeper.kill if self._dice.random() < 0.5 else keeper.stop)()
             self._dice.shuffle(ends)
             for end in ends:
                 await asyncio.sleep(self._dice.uniform(0, for_s))

@@ -47,6 +47,23 @@ def test_a_seed_that_breaks_something_is_shrunk_and_says_how_to_see_it(cli: Cli,
     assert [one["violations"] for one in ended.json["violations"]] == [["12: something"]]
 
 
+def test_several_sidecars_may_share_the_work(cli: Cli) -> None:
+    ended = cli("sim", "--seed", str(SEED), "--sidecars", "2", "--trace")
+
+    assert ended.code == 0
+    assert " sidecar 2 started\n" in ended.out
+
+
+def test_how_to_see_what_several_break_names_their_number(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "violations", lambda _: ["12: something"])
+
+    ended = cli("sim", "--seeds", "1", "--from", str(SEED), "--sidecars", "2")
+
+    assert ended.code == 1
+    assert f"joinbridge sim --seed {SEED} --trace --sidecars 2" in ended.complaint
+    assert "1, which --json lists" in ended.out
+
+
 def test_one_seed_that_breaks_something_ends_with_1(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulation, "violations", lambda _: ["3: something"])
 

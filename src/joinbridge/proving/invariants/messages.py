@@ -20,7 +20,8 @@ _READING = Reading()
 def every_message_is_applied_or_dead(history: History) -> Iterator[str]:
     """1: what the bus confirmed to the estate was settled; what decides is in the inbox, what cannot be read in the dead letters.
 
-    What decides nothing alone is in the inbox if it is about something that was open all the time; and nothing is judged twice.
+    What decides nothing alone is in the inbox if it is about something that was open all the time, where there is one sidecar to know
+    that; and nothing is judged twice.
     """
     if not history.rested:
         yield "it never came to rest: something waits on the bus, or is owed, or has a deadline"
@@ -79,6 +80,8 @@ def _not_recorded(one: Acknowledged, history: History) -> str | None:
         return None if told.letter.key in history.stored.dead else "cannot be read and is not among the dead letters"
     if any(isinstance(fact, DECISIVE) for fact in told.facts):
         return f"says {[type(fact).__name__ for fact in told.facts]} and was never recorded"
+    if history.sidecars > 1:
+        return None  # what another one has opened is not watched by whoever was handed this
     concerned = [fact.device for fact in told.facts if fact.device is not None and history.was_open(fact.device, one.since, one.commits)]
     if concerned:
         return f"is about {concerned[0]}, on which an attempt was open all the time, and was never recorded"

@@ -302,16 +302,16 @@ class Outbox(Protocol):
         """
         ...
 
-    async def settle(self, keys: Sequence[str], now: datetime) -> None:
-        """Record that the effects were carried out."""
+    async def settle(self, keys: Sequence[str], now: datetime, leased_until: datetime) -> None:
+        """Record that the effects were carried out; those that another relay has leased since are passed by."""
         ...
 
     async def next_due(self) -> datetime | None:
         """Return when the next effect can be leased; None when none is owed."""
         ...
 
-    async def postpone(self, failures: Sequence[FailedTry]) -> None:
-        """Record failed tries; each effect, and later ones on the same pair, wait until then."""
+    async def postpone(self, failures: Sequence[FailedTry], leased_until: datetime) -> None:
+        """Record failed tries; each effect, and later ones on the same pair, wait until then. Others' leases are left as they are."""
         ...
 
 

@@ -27,6 +27,11 @@ async def leased(instance: Instance, now: datetime = NOON, limit: int = 100) -> 
     return names(await instance.outbox.lease(now, limit, LEASE))
 
 
+async def settle(instance: Instance, *keys: str) -> None:
+    """Settle what was leased at noon."""
+    await instance.outbox.settle(keys, NOON, NOON + LEASE)
+
+
 def names(owed: Sequence[OwedEffect]) -> list[str]:
     return [each.effect.key for each in owed]
 
@@ -97,7 +102,7 @@ async def test_an_effect_waits_for_the_one_before_it_on_its_pair(one: Instance, 
     assert await leased(one) == ["a", "other pair"]
     assert await leased(two) == []
 
-    await one.outbox.settle(["a"], NOON)
+    await settle(one, "a")
 
     assert await leased(two) == ["b"]
 
@@ -112,7 +117,7 @@ async def test_a_notice_waits_for_the_correction_of_its_target(one: Instance) ->
     order = []
     while owed := await leased(one):
         order += owed
-        await one.outbox.settle(owed, NOON)
+        await settle(one, *owed)
 
     assert order == ["correct the inventory", "unjoin again", "tell the world"]
 
@@ -121,7 +126,7 @@ async def test_a_settled_effect_is_never_leased_again(one: Instance, two: Instan
     await owe(one, on(1, "a"))
     await leased(one)
 
-    await one.outbox.settle(["a"], NOON)
+    await settle(one, "a")
 
     assert await leased(two, later(days=365)) == []
     (record,) = await one.records.effects()
@@ -132,7 +137,7 @@ async def test_an_effect_owed_again_under_its_key_is_the_same_effect(one: Instan
     await owe(one, on(1, "a"), on(1, "a"))
     await owe(one, on(1, "a"))
     assert await leased(one) == ["a"]
-    await one.outbox.settle(["a"], NOON)
+    await settle(one, "a")
 
     await owe(one, on(1, "a"))
 
@@ -142,9 +147,11 @@ async def test_an_effect_owed_again_under_its_key_is_the_same_effect(one: Instan
 async def test_settling_is_repeatable_and_passes_by_what_is_unknown(one: Instance) -> None:
     await owe(one, on(1, "a"))
 
-    await one.outbox.settle([], NOON)
-    await one.outbox.settle(["a", "never owed"], NOON)
-    await one.outbox.settle(["a"], later(hours=1))
+    await leased(one)
+
+    await settle(one)
+    await settle(one, "a", "never owed")
+    await one.outbox.settle(["a"], later(hours=1), NOON + LEASE)
 
     (record,) = await one.records.effects()
     assert record.settled_at == NOON
@@ -154,7 +161,7 @@ async def test_a_postponed_effect_and_those_behind_it_wait(one: Instance) -> Non
     await owe(one, on(1, "a"), on(1, "b"), on(2, "c"))
     await leased(one)
 
-    await one.outbox.postpone([FailedTry(key="a", until=later(hours=1), error="the inventory is down")])
+    await one.outbox.postpone([FailedTry(key="a", until=later(hours=1), error="the inventory is down")], NOON + LEASE)
 
     assert await leased(one, later(minutes=59)) == ["c"]  # its lease ended
     assert await leased(one, later(hours=1)) == ["a", "c"]
@@ -163,11 +170,34 @@ async def test_a_postponed_effect_and_those_behind_it_wait(one: Instance) -> Non
     assert record.tries == 2
 
 
+async def test_what_another_relay_has_leased_since_is_left_to_it(one: Instance, two: Instance) -> None:
+    await owe(one, on(1, "a"), on(1, "b"), on(2, "c"))
+    assert await leased(one) == ["a", "c"]
+    assert await leased(two, NOON + LEASE) == ["a", "c"]
+
+    await settle(one, "a")
+    await one.outbox.postpone([FailedTry(key="c", until=NOON, error="too late")], NOON + LEASE)
+
+    assert await leased(one, NOON + LEASE) == []  # neither what comes after the one nor the other
+    await two.outbox.settle(["a"], NOON + LEASE, NOON + 2 * LEASE)
+    assert await leased(one, NOON + LEASE) == ["b"]
+
+
+async def test_what_nobody_has_leased_since_may_be_settled_after_its_lease(one: Instance) -> None:
+    await owe(one, on(1, "a"))
+    await leased(one)
+
+    await one.outbox.settle(["a"], NOON + 2 * LEASE, NOON + LEASE)
+
+    assert await leased(one, later(days=1)) == []
+
+
 async def test_what_is_settled_cannot_be_postponed(one: Instance) -> None:
     await owe(one, on(1, "a"))
-    await one.outbox.settle(["a"], NOON)
+    await leased(one)
+    await settle(one, "a")
 
-    await one.outbox.postpone([FailedTry(key="a", until=later(hours=1), error="too late")])
+    await one.outbox.postpone([FailedTry(key="a", until=later(hours=1), error="too late")], NOON + LEASE)
 
     assert await leased(one, later(days=1)) == []
 
@@ -189,8 +219,9 @@ async def test_a_relay_can_ask_when_to_look_again(one: Instance) -> None:
     await owe(one, on(1, "a"), on(2, "b"))
     assert await one.outbox.next_due() == NOON
 
-    await one.outbox.settle(["b"], NOON)
-    await one.outbox.postpone([FailedTry(key="a", until=later(hours=1), error="down")])
+    await leased(one)
+    await settle(one, "b")
+    await one.outbox.postpone([FailedTry(key="a", until=later(hours=1), error="down")], NOON + LEASE)
     assert await one.outbox.next_due() == later(hours=1)
 
 
@@ -201,7 +232,7 @@ async def test_leasing_takes_two_statements_and_settling_one(one: Instance, size
     with counted_statements() as leasing:
         owed = await leased(one, limit=size)
     with counted_statements() as settling:
-        await one.outbox.settle(owed, NOON)
+        await settle(one, *owed)
 
     assert len(owed) == size
     assert (len(leasing), len(settling)) == (2, 1)  # the second reads the pairs of updates

@@ -33,6 +33,7 @@ from support.store import PORTION, Instance, counted_statements
 
 A, B, C = device(1), device(2), device(3)
 RETENTION = Retention(inbox=timedelta(days=10), evidence=timedelta(days=100), effects=timedelta(days=20), dead_letters=timedelta(days=30))
+LEASE = timedelta(minutes=1)
 MUCH_LATER = NOON + timedelta(days=1000)
 
 
@@ -117,12 +118,17 @@ async def test_how_often_a_device_was_changed_goes_with_the_last_that_is_kept_of
 # Effects
 
 
+async def settle(instance: Instance, *keys: str, at: datetime = NOON) -> None:
+    """Lease what is owed, and settle some of it."""
+    await instance.outbox.lease(NOON, 10, LEASE)
+    await instance.outbox.settle(keys, at, NOON + LEASE)
+
+
 async def test_effects_that_were_carried_out_or_withheld_go_and_those_owed_stay(one: Instance) -> None:
     await one.save(Changes(effects=[update("done", pair_of(1, 9)), update("owed", pair_of(2, 9)), update("leased", pair_of(3, 9))]))
     await one.save(Changes(effects=[update("withheld", pair_of(4, 9))], withheld=True))
-    await one.outbox.lease(NOON, 10, timedelta(minutes=1))
-    await one.outbox.settle(["done"], NOON)
-    await one.outbox.postpone([FailedTry(key="owed", until=later(days=1), error="down")])
+    await settle(one, "done")
+    await one.outbox.postpone([FailedTry(key="owed", until=later(days=1), error="down")], NOON + LEASE)
 
     assert await prune(one) == Pruned(outbox=2)
 
@@ -131,7 +137,7 @@ async def test_effects_that_were_carried_out_or_withheld_go_and_those_owed_stay(
 
 async def test_an_effect_stays_for_its_time_after_it_was_carried_out(one: Instance) -> None:
     await one.save(Changes(effects=[update("u")]))
-    await one.outbox.settle(["u"], later(days=5))
+    await settle(one, "u", at=later(days=5))
 
     assert await prune(one, later(days=25)) == Pruned()
     assert await prune(one, later(days=25, microseconds=1)) == Pruned(outbox=1)
@@ -139,8 +145,7 @@ async def test_an_effect_stays_for_its_time_after_it_was_carried_out(one: Instan
 
 async def test_an_effect_stays_as_long_as_an_open_attempt_could_owe_it_again(one: Instance) -> None:
     await one.save(Changes(attempts=[attempt(A, B)], effects=[update("target", pair_of(1, 9)), update("other", pair_of(2, 9))]))
-    await one.outbox.settle(["target"], NOON)
-    await one.outbox.settle(["other"], NOON)
+    await settle(one, "target", "other")
 
     assert await prune(one) == Pruned()
 

@@ -272,7 +272,7 @@ async def test_two_relays_carry_out_each_effect_once_and_in_order_for_each_pair(
         while await instance.outbox.next_due() is not None:
             leased = await instance.outbox.lease(NOON, 5, LEASE)
             carried_out.extend(each.effect.key for each in leased)
-            await instance.outbox.settle([each.effect.key for each in leased], NOON)
+            await instance.outbox.settle([each.effect.key for each in leased], NOON, NOON + LEASE)
 
     await asyncio.gather(relay(one), relay(two), relay(one), relay(two))
 

@@ -153,7 +153,7 @@ async def test_a_server_that_hangs_is_given_up_and_works_again_when_it_goes_on(o
             with pytest.raises(StoreError, match="did not answer in time"):
                 await one.store.watched()
             with pytest.raises(StoreError, match="did not answer in time"):
-                await one.outbox.settle(["x"], NOON)
+                await one.outbox.settle(["x"], NOON, NOON)
 
     await works_as_if_nothing_had_been(one)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import types
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -174,6 +174,7 @@ class Owed:
     lane: int
     due_at: datetime
     tries: int = 0
+    leased: bool = False
     done: bool = False
 
 
@@ -181,6 +182,7 @@ class OutboxMachine(RuleBasedStateMachine):
     """Any number of relays on one outbox, against a list."""
 
     owed = Bundle("owed")
+    leases = Bundle("leases")  # when they end
 
     def __init__(self) -> None:
         super().__init__()
@@ -211,8 +213,8 @@ class OutboxMachine(RuleBasedStateMachine):
     def owe_again(self, key: str, lane: int) -> None:
         self.run(self.instance.save(Changes(effects=[update(key, pair_of(lane, 9))])))
 
-    @rule(limit=st.integers(1, 4), minutes=st.integers(1, 5))
-    def lease(self, limit: int, minutes: int) -> None:
+    @rule(target=leases, limit=st.integers(1, 4), minutes=st.integers(1, 5))
+    def lease(self, limit: int, minutes: int) -> datetime:
         now, length = self.instance.clock.now(), timedelta(minutes=minutes)
 
         leased = self.run(self.instance.outbox.lease(now, limit, length))
@@ -223,20 +225,22 @@ class OutboxMachine(RuleBasedStateMachine):
         for effect in expected:
             effect.due_at = now + length
             effect.tries += 1
+            effect.leased = True
+        return now + length
 
-    @rule(keys=st.lists(owed, max_size=3))
-    def settle(self, keys: list[str]) -> None:
-        self.run(self.instance.outbox.settle(keys, self.instance.clock.now()))
-        for effect in self.model:
-            effect.done = effect.done or effect.key in keys
+    @rule(keys=st.lists(owed, max_size=3), lease=leases)
+    def settle(self, keys: list[str], lease: datetime) -> None:
+        self.run(self.instance.outbox.settle(keys, self.instance.clock.now(), lease))
+        for effect in self.held(keys, lease):
+            effect.done = True
 
-    @rule(key=owed, minutes=st.integers(1, 5))
-    def postpone(self, key: str, minutes: int) -> None:
+    @rule(key=owed, minutes=st.integers(1, 5), lease=leases)
+    def postpone(self, key: str, minutes: int, lease: datetime) -> None:
         until = self.instance.clock.now() + timedelta(minutes=minutes)
-        self.run(self.instance.outbox.postpone([FailedTry(key=key, until=until, error="it failed")]))
-        for effect in self.model:
-            if effect.key == key and not effect.done:
-                effect.due_at = until
+        self.run(self.instance.outbox.postpone([FailedTry(key=key, until=until, error="it failed")], lease))
+        for effect in self.held([key], lease):
+            effect.due_at = until
+            effect.leased = False
 
     @rule(minutes=st.integers(1, 5))
     def time_passes(self, minutes: int) -> None:
@@ -247,6 +251,10 @@ class OutboxMachine(RuleBasedStateMachine):
         if self.model:
             due = [o.due_at for o in self.model if not o.done]
             assert self.run(self.instance.outbox.next_due()) == min(due, default=None)
+
+    def held(self, keys: Sequence[str], lease: datetime) -> list[Owed]:
+        """Those that are held by the lease that ends then."""
+        return [o for o in self.model if o.key in keys and o.leased and not o.done and o.due_at == lease]
 
     def heads(self) -> list[Owed]:
         """The first of each lane that is not done."""

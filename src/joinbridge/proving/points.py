@@ -118,14 +118,15 @@ class _Outbox:
     async def lease(self, now: datetime, limit: int, lease: timedelta) -> Sequence[OwedEffect]:
         return await _through(self._gate, Call("lease"), lambda: self._outbox.lease(now, limit, lease))
 
-    async def settle(self, keys: Sequence[str], now: datetime) -> None:
-        await _through(self._gate, Call("settle", about=keys), lambda: self._outbox.settle(keys, now))
+    async def settle(self, keys: Sequence[str], now: datetime, leased_until: datetime) -> None:
+        await _through(self._gate, Call("settle", about=keys), lambda: self._outbox.settle(keys, now, leased_until))
 
     async def next_due(self) -> datetime | None:
         return await _through(self._gate, Call("next effect"), self._outbox.next_due)
 
-    async def postpone(self, failures: Sequence[FailedTry]) -> None:
-        await _through(self._gate, Call("postpone", about=[one.key for one in failures]), lambda: self._outbox.postpone(failures))
+    async def postpone(self, failures: Sequence[FailedTry], leased_until: datetime) -> None:
+        call = Call("postpone", about=[one.key for one in failures])
+        await _through(self._gate, call, lambda: self._outbox.postpone(failures, leased_until))
 
 
 class _Source:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from joinbridge.core.effects import Effect, UpdateInventory
 from joinbridge.errors import InventoryConflictError, InventoryError, TransportError, UnconfirmedError
@@ -13,7 +13,11 @@ from joinbridge.ports import Clock, FailedTry, Inventory, Outbox, OwedEffect, Pu
 from joinbridge.service.retrying import Retrying
 from joinbridge.wire.effects import Outgoing, outgoing
 
-LEASE = timedelta(minutes=1)  # longer than any publish or inventory update may take
+LEASE = timedelta(minutes=1)
+"""So long what was leased is kept from other relays."""
+PATIENCE = timedelta(seconds=15)
+"""So long one try to correct the inventory may take."""
+TRIES_IN_A_LEASE = 4
 FIRST_POSTPONEMENT = timedelta(seconds=5)
 LAST_POSTPONEMENT = timedelta(minutes=10)
 BATCH_LIMIT = 500
@@ -25,6 +29,11 @@ Headers = Callable[[Effect], Mapping[str, str]]
 def no_headers(_: Effect) -> Mapping[str, str]:
     """Return none."""
     return {}
+
+
+def lease_for(patience: timedelta) -> timedelta:
+    """Return how long to lease what is owed, where one try to correct the inventory takes at most `patience`."""
+    return max(LEASE, TRIES_IN_A_LEASE * patience)
 
 
 class Relay:
@@ -40,6 +49,7 @@ class Relay:
         exchanges: Mapping[str, str],
         tries_at_once: int = 3,
         lease: timedelta = LEASE,
+        patience: timedelta = PATIENCE,
         observer: Observer = SILENT,
         headers: Headers = no_headers,
     ) -> None:
@@ -50,6 +60,7 @@ class Relay:
         self._exchanges = exchanges
         self._retrying = Retrying(clock, tries=tries_at_once, pause_s=0.1, passes=_passes)
         self._lease = lease
+        self._patience = patience
         self._observer = observer
         self._headers = headers
         self.conflicts = 0
@@ -59,19 +70,24 @@ class Relay:
 
         Raises: StoreError when the outbox cannot be reached; the leases end by themselves.
         """
-        owed = await self._outbox.lease(self._clock.now(), BATCH_LIMIT, self._lease)
+        leased_at = self._clock.now()
+        leased_until = leased_at + self._lease
+        owed = await self._outbox.lease(leased_at, BATCH_LIMIT, self._lease)
         if not owed:
             return 0
         # Publications first: an inventory that is away takes its time to say so.
-        done = await self._publish(owed) + await self._correct(owed)
+        done = await self._publish(owed, leased_until) + await self._correct(owed, leased_until)
         if done:
             now = self._clock.now()
-            await self._outbox.settle([effect.key for effect in done], now)
+            await self._outbox.settle([effect.key for effect in done], now, leased_until)
             self._observer.carried_out(done, now)
         return len(done)
 
-    async def _correct(self, owed: Sequence[OwedEffect]) -> list[Effect]:
-        """Carry out the updates of the inventory; once it is found to be away the rest is postponed without being tried."""
+    async def _correct(self, owed: Sequence[OwedEffect], leased_until: datetime) -> list[Effect]:
+        """Carry out the updates of the inventory; once it is found to be away the rest is postponed without being tried.
+
+        What might not be over before the lease is not begun: by then another relay may have carried it out, and what takes it back.
+        """
         done: list[Effect] = []
         failed: list[tuple[OwedEffect, str]] = []
         away: str | None = None
@@ -81,20 +97,22 @@ class Relay:
             if away is not None:
                 failed.append((one, away))
                 continue
-            outcome, error = await self._update(one.effect)
+            if not self._is_time(leased_until):
+                break  # the rest is owed again when the lease ends
+            outcome, error = await self._update(one.effect, leased_until)
             self._observer.corrected(one.effect, outcome, self._clock.now() - one.since)
             if error is None:
                 done.append(one.effect)
             else:
                 failed.append((one, error))
             away = error if outcome is Correction.FAILED else None
-        await self._postpone(failed)
+        await self._postpone(failed, leased_until)
         return done
 
-    async def _update(self, effect: UpdateInventory) -> tuple[Correction, str | None]:
+    async def _update(self, effect: UpdateInventory, leased_until: datetime) -> tuple[Correction, str | None]:
         """Return what became of an update, and why if it is not done."""
         try:
-            changed = await self._retrying(self._set_joined, effect)
+            changed = await self._retrying(self._set_joined, effect, leased_until)
         except InventoryConflictError as error:
             self.conflicts += 1
             return Correction.CONFLICT, f"conflict: {error}"
@@ -102,10 +120,15 @@ class Relay:
             return Correction.FAILED, str(error)
         return Correction.CHANGED if changed else Correction.UNCHANGED, None
 
-    async def _set_joined(self, effect: UpdateInventory) -> bool:
+    async def _set_joined(self, effect: UpdateInventory, leased_until: datetime) -> bool:
+        if not self._is_time(leased_until):
+            raise InventoryError("it did not answer in time to be asked again within this lease")
         return await self._inventory.set_joined(effect.pair, joined=effect.joined, expected=effect.expected)
 
-    async def _publish(self, owed: Sequence[OwedEffect]) -> list[Effect]:
+    def _is_time(self, leased_until: datetime) -> bool:
+        return self._clock.now() + self._patience <= leased_until
+
+    async def _publish(self, owed: Sequence[OwedEffect], leased_until: datetime) -> list[Effect]:
         """Publish all that is to be published; what was confirmed is done, whatever becomes of the rest."""
         now = self._clock.now()
         publications = {
@@ -130,7 +153,7 @@ class Relay:
         if publications:
             with suppress(TransportError):  # what it says is in `unconfirmed`
                 await self._retrying(publish_the_unconfirmed)
-        await self._postpone([(one, unconfirmed[one.effect.key]) for one in owed if one.effect.key in unconfirmed])
+        await self._postpone([(one, unconfirmed[one.effect.key]) for one in owed if one.effect.key in unconfirmed], leased_until)
         return [one.effect for one in owed if one.effect.key in publications.keys() - unconfirmed.keys()]
 
     def _publication(self, message: Outgoing, headers: Mapping[str, str]) -> Publication:
@@ -145,12 +168,12 @@ class Relay:
             headers=headers,
         )
 
-    async def _postpone(self, failed: Sequence[tuple[OwedEffect, str]]) -> None:
+    async def _postpone(self, failed: Sequence[tuple[OwedEffect, str]], leased_until: datetime) -> None:
         if not failed:
             return
         now = self._clock.now()
         tries = [FailedTry(key=owed.effect.key, until=now + _pause_after(owed.tries), error=error) for owed, error in failed]
-        await self._outbox.postpone(tries)
+        await self._outbox.postpone(tries, leased_until)
         for owed, error in failed:
             self._observer.postponed(owed.effect, error)
 

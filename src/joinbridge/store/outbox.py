@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, Integer, Select, Text, Update, func, select, update
+from sqlalchemy import Connection, Integer, Select, Text, Update, and_, func, select, update
 from sqlalchemy import bindparam as parameter
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -36,6 +36,10 @@ class EffectStatus(StrEnum):
     DONE = "done"
     WITHHELD = "withheld"  # decided in shadow mode: never carried out
     OVERTAKEN = "overtaken"  # an update of the inventory that waited until a newer word on its pair came: never carried out
+
+
+# A lease is known by its end: whoever leases the same later leases it for longer.
+_LEASED = and_(outbox.c.status == EffectStatus.LEASED, outbox.c.due_at == parameter("leased", type_=UtcTime))
 
 
 class SqlOutbox:
@@ -66,7 +70,7 @@ class SqlOutbox:
             ]
             overtaken = self._overtaken(connection, [one.effect for one in owed if isinstance(one.effect, UpdateInventory)])
             if overtaken:
-                connection.execute(self._overtake, {"keys": texts(overtaken), "now": now})
+                connection.execute(self._overtake, {"keys": texts(overtaken), "now": now, "leased": now + lease})
             return [one for one in owed if one.effect.key not in overtaken]
 
         return await self._database.write(leased)
@@ -79,21 +83,25 @@ class SqlOutbox:
         held = {record.pair: record.held for record in (codec.decode(PairRecord, text) for text in records)}
         return {update.key for update in updates if held.get(update.pair) not in (None, update.joined)}
 
-    async def settle(self, keys: Sequence[str], now: datetime) -> None:
-        """Record that the effects were carried out. Keys that are unknown or settled already are passed by.
+    async def settle(self, keys: Sequence[str], now: datetime, leased_until: datetime) -> None:
+        """Record that the effects were carried out by whoever has leased them until `leased_until`.
+
+        Keys that are unknown, settled already, or leased by another relay since, are passed by: that one may be in the middle of it, and
+        the next of the lane waits until it has ended.
 
         Raises: StoreError when the database cannot be reached.
         """
         if keys:
-            await self._write(self._settle, {"keys": texts(keys), "now": now})
+            await self._write(self._settle, {"keys": texts(keys), "now": now, "leased": leased_until})
 
-    async def postpone(self, failures: Sequence[FailedTry]) -> None:
-        """Record failed tries; each effect, and later ones of its lane, wait until then. Keys that are unknown or settled are passed by.
+    async def postpone(self, failures: Sequence[FailedTry], leased_until: datetime) -> None:
+        """Record failed tries; each effect, and later ones of its lane, wait until then. What `settle` passes by is passed by here.
 
         Raises: StoreError when the database cannot be reached.
         """
         if failures:
-            await self._write(self._postpone, [{"failed": one.key, "until": one.until, "error": one.error} for one in failures])
+            tries = [{"failed": one.key, "until": one.until, "error": one.error, "leased": leased_until} for one in failures]
+            await self._write(self._postpone, tries)
 
     async def next_due(self) -> datetime | None:
         """Return from when on the next effect may be leased; None when nothing is owed.
@@ -162,7 +170,7 @@ def _pairs_of(dialect: str) -> Select[str]:
 def _settle(dialect: str, status: EffectStatus) -> Update:
     return (
         update(outbox)
-        .where(outbox.c.key.in_(each_of(dialect, "keys")), outbox.c.due_at.is_not(None))
+        .where(outbox.c.key.in_(each_of(dialect, "keys")), _LEASED)
         .values(status=status, due_at=None, settled_at=parameter("now", type_=UtcTime))
     )
 
@@ -170,6 +178,6 @@ def _settle(dialect: str, status: EffectStatus) -> Update:
 def _postpone() -> Update:
     return (
         update(outbox)
-        .where(outbox.c.key == parameter("failed", type_=Text), outbox.c.due_at.is_not(None))
+        .where(outbox.c.key == parameter("failed", type_=Text), _LEASED)
         .values(status=EffectStatus.OWED, due_at=parameter("until", type_=UtcTime), last_error=parameter("error"))
     )

@@ -11,7 +11,7 @@ from joinbridge.observing import SILENT, Observer
 from joinbridge.ports import Clock, Devices, Housekeeping, Inventory, Outbox, Publisher, Source, Store
 from joinbridge.service.describing import AWAY, Describing
 from joinbridge.service.intake import CURRENT_WITHIN, TRIES_AT_ONCE, Intake
-from joinbridge.service.relay import LEASE, Headers, Relay, no_headers
+from joinbridge.service.relay import Headers, Relay, lease_for, no_headers
 from joinbridge.service.runtime import Sidecar
 from joinbridge.service.step import Step
 from joinbridge.service.upkeep import Upkeep
@@ -103,7 +103,8 @@ async def put_together(
         clock=clock,
         exchanges={"commands": settings.bus.commands, "events": settings.bus.events},
         tries_at_once=tries_at_once,
-        lease=LEASE * speed,
+        lease=lease_for(settings.inventory.patience) * speed,
+        patience=settings.inventory.patience * speed,
         observer=observer,
         headers=headers,
     )

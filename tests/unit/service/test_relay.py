@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -17,8 +17,8 @@ from joinbridge.core.ids import CommandKey, DeviceId, JoinPair
 from joinbridge.core.pair import PairState
 from joinbridge.core.vocabulary import Intent
 from joinbridge.errors import InventoryConflictError, InventoryError
-from joinbridge.ports import Changes, Publication
-from joinbridge.service.relay import FIRST_POSTPONEMENT, LAST_POSTPONEMENT, LEASE
+from joinbridge.ports import Changes, Inventory, Publication
+from joinbridge.service.relay import FIRST_POSTPONEMENT, LAST_POSTPONEMENT, LEASE, PATIENCE, lease_for
 from joinbridge.store.outbox import EffectStatus
 from joinbridge.store.store import SqlStore
 from joinbridge.wire.duis.parse import parse_duis
@@ -397,6 +397,94 @@ class TestOnce:
         assert [one.key for one in arrived] == ["retry:1", "retry:1"]
 
 
+class _SlowInventory:
+    """The inventory as a relay sees it for which the first change takes long; others get on `meanwhile`."""
+
+    def __init__(self, inventory: Inventory, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self._inventory = inventory
+        self._meanwhile: Callable[[], Awaitable[None]] | None = meanwhile
+
+    async def joined(self, pairs: Sequence[JoinPair]) -> Mapping[JoinPair, bool]:
+        return await self._inventory.joined(pairs)
+
+    async def set_joined(self, pair: JoinPair, *, joined: bool, expected: bool | None) -> bool:
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return await self._inventory.set_joined(pair, joined=joined, expected=expected)
+
+
+class TestLeases:
+    """A relay that is slow, or did not run for a while, may find that another one has carried on without it."""
+
+    SLOW = JoinPair(GPF, PPMID)
+
+    async def interrupted(self, site: Site, takes: timedelta, meanwhile: Callable[[Running], Awaitable[object]]) -> None:
+        """Let a relay correct `SLOW`, which `takes` long while another one does what it does `meanwhile`, and then `PAIR`."""
+        await owe(site, update("slow", self.SLOW), update("join"))
+
+        async def others() -> None:
+            site.clock.jump(site.clock.now() + takes)
+            async with site.sidecar() as other:
+                await meanwhile(other)
+
+        def slowed(parts: Parts) -> Parts:
+            return replace(parts, inventory=_SlowInventory(parts.inventory, others))
+
+        async with site.sidecar(around=slowed) as running:
+            await running.relay.turn()
+
+    async def test_what_another_has_done_and_undone_since_is_not_done_again(self, site: Site) -> None:
+        async def join_and_unjoin(other: Running) -> None:
+            await turns(other)
+            await owe(site, update("unjoin", joined=False))
+            await turns(other)
+
+        await self.interrupted(site, LEASE, join_and_unjoin)
+
+        assert await site.inventory.joined([PAIR]) == {PAIR: False}
+        assert [joined for pair, joined in site.inventory.changes if pair == PAIR] == [True, False]
+        assert set((await statuses(site)).values()) == {EffectStatus.DONE}
+
+    @pytest.mark.parametrize(("left", "begun"), [(PATIENCE, True), (PATIENCE - timedelta(microseconds=1), False)])
+    async def test_what_might_not_be_over_before_the_lease_is_not_begun(self, site: Site, left: timedelta, begun: bool) -> None:
+        await self.interrupted(site, LEASE - left, turns)
+
+        assert (PAIR, True) in site.inventory.changes or not begun
+        assert (await statuses(site))["join"] is (EffectStatus.DONE if begun else EffectStatus.LEASED)
+
+        site.clock.jump(START + LEASE)
+        async with site.sidecar() as later:
+            await turns(later)
+        assert site.inventory.changes == [(self.SLOW, True), (PAIR, True)]
+
+    async def test_an_inventory_that_fails_slowly_is_not_asked_again_when_that_might_outlast_the_lease(self, site: Site) -> None:
+        asked: list[JoinPair] = []
+
+        class FailsSlowly(WatchedInventory):
+            async def set_joined(self, pair: JoinPair, *, joined: bool, expected: bool | None) -> bool:
+                asked.append(pair)
+                site.clock.jump(START + LEASE - PATIENCE + timedelta(microseconds=1))
+                raise InventoryError(f"away, {joined} and {expected} or not")
+
+        await owe(site, update())
+        async with site.sidecar(around=lambda parts: replace(parts, inventory=FailsSlowly()), tries_at_once=3) as running:
+            turn = asyncio.create_task(running.relay.turn())
+            while not turn.done():
+                await eventually(lambda: site.clock.sleeping or turn.done())
+                await site.clock.advance(by=timedelta(seconds=2))
+
+        assert asked == [PAIR]
+        (record,) = await site.records.effects()
+        assert record.status is EffectStatus.OWED
+        assert record.last_error == "it did not answer in time to be asked again within this lease"
+
+    def test_a_lease_has_room_for_several_tries_of_a_patient_inventory(self) -> None:
+        assert lease_for(PATIENCE) == LEASE
+        assert lease_for(timedelta(seconds=1)) == LEASE
+        assert lease_for(timedelta(minutes=1)) == timedelta(minutes=4)
+
+
 class _Gone(BaseException):
     pass
 
@@ -405,6 +493,6 @@ class _DiesBeforeSettling:
     def __init__(self, parts: Parts) -> None:
         self.lease, self.postpone, self.next_due = parts.outbox.lease, parts.outbox.postpone, parts.outbox.next_due
 
-    async def settle(self, keys: Sequence[str], now: datetime) -> None:
-        del keys, now
+    async def settle(self, keys: Sequence[str], now: datetime, leased_until: datetime) -> None:
+        del keys, now, leased_until
         raise _Gone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -151,7 +152,8 @@ async def test_contradictions_of_a_pair_are_listed_oldest_first(one: Instance) -
 async def test_effects_are_listed_with_what_became_of_them(one: Instance) -> None:
     first, second = update("u1"), event("e1", request_id=request(A))
     await one.save(Changes(effects=[first, second, update("u2", pair_of(5, 6))]))
-    await one.outbox.settle(["u1"], later(hours=1))
+    await one.outbox.lease(NOON, 1, timedelta(minutes=1))
+    await one.outbox.settle(["u1"], later(hours=1), NOON + timedelta(minutes=1))
 
     assert await one.records.effects(target=A) == [
         EffectRecord(
@@ -161,7 +163,7 @@ async def test_effects_are_listed_with_what_became_of_them(one: Instance) -> Non
             created_at=NOON,
             due_at=None,
             settled_at=later(hours=1),
-            tries=0,
+            tries=1,
             last_error=None,
         ),
         EffectRecord(

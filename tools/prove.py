@@ -132,7 +132,8 @@ def none_of(says: str, value: int) -> Aim:
     return Aim(f"{says}: 0", f"{value:,}", value == 0)
 
 
-SEEDS, TWICE, ON_BOTH, EXECUTIONS = 100_000, 500, 2_000, 10_000_000
+SEEDS, SHARED, TWICE, ON_BOTH, EXECUTIONS = 100_000, 5_000, 500, 2_000, 10_000_000
+SIDECARS = 3
 PORTIONS = 20
 """Of the simulation: five minutes to a quarter of an hour each, on two processors."""
 
@@ -158,6 +159,17 @@ def simulation_aims(told: Figures, share: float) -> Sequence[Aim]:
         Aim("their rate, 95 % bound", "none" if bound is None else f"below {bound:.1e}", bound is not None),
         Aim("recall where conclusive proof was delivered: at least 99 %", f"{100 * told['recall']:.2f} %", told["recall"] >= 0.99),
         none_of("declared to happen, and never did", len(told["never_happened"])),
+    )
+
+
+def several_aims(told: Figures, share: float) -> Sequence[Aim]:
+    """What is asked of the simulation of several sidecars."""
+    return (
+        at_least(f"seeds, each with {SIDECARS} sidecars", told["seeds"], SHARED, share),
+        none_of("violations of an invariant", len(told["violations"])),
+        none_of(f"false inferences, of {told['inferences']:,}", told["false_inferences"]),
+        Aim("recall where conclusive proof was delivered: at least 99 %", f"{100 * told['recall']:.2f} %", told["recall"] >= 0.99),
+        at_least("times that one stood still", told["faults"].get("standstill", 0), SHARED, share),
     )
 
 
@@ -252,6 +264,12 @@ PARTS = (
         lambda scale: [scale.simulate("--seeds", str(SEEDS // PORTIONS), "--from", str(scale.portion * (SEEDS // PORTIONS)))],
         simulation_aims,
         PORTIONS,
+    ),
+    Part(
+        "several-sidecars",
+        "The same with several sidecars on one queue and one database, each of which fails by itself, or stands still.",
+        lambda scale: [scale.simulate("--sidecars", str(SIDECARS), "--seeds", scale.of(SHARED))],
+        several_aims,
     ),
     Part(
         "same-twice",

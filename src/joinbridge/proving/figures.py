@@ -35,7 +35,7 @@ class Figures:
     """Sums over simulations.
 
     `crossed` counts in how many a kind of fault met a change of an attempt or a finding of a rule. `traces` names all traces together,
-    in whatever order they came.
+    in whatever order they came; `missed_in` the seeds in which a proof was delivered and nothing inferred from it.
     """
 
     seeds: int = 0
@@ -51,6 +51,7 @@ class Figures:
     happened: Counter[str] = field(default_factory=Counter)
     crossed: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
+    missed_in: list[int] = field(default_factory=list)
 
     @classmethod
     def of_json(cls, told: Mapping[str, Any]) -> Figures:  # Any: plain JSON
@@ -67,6 +68,7 @@ class Figures:
             traces=int(told["traces"], 16),
             faults=Counter(told["faults"]),
             happened=Counter(told["happened"]),
+            missed_in=list(told.get("missed_in", ())),
             failures=[Failure(seed=one["seed"], trace=one["trace"], violations=tuple(one["violations"])) for one in told["violations"]],
         )
 
@@ -83,6 +85,8 @@ class Figures:
             self.false += score.false_inferences
             self.provable += score.proofs_delivered_for_lost
             self.missed += score.missed_inferences
+            if score.missed_inferences:
+                self.missed_in.append(outcome.plan.seed)
         kinds = {label.split(":")[0] for label in outcome.weather.happened}
         for label, times in outcome.weather.happened.items():
             self.faults[label.split(":")[0]] += times
@@ -101,6 +105,7 @@ class Figures:
         self.happened.update(other.happened)
         self.crossed.update(other.crossed)
         self.failures += other.failures
+        self.missed_in += other.missed_in
 
     @property
     def never(self) -> list[str]:
@@ -130,6 +135,7 @@ class Figures:
             "false_rate_below_95": self.false_rate_below,
             "proofs_delivered_for_lost": self.provable,
             "missed_inferences": self.missed,
+            "missed_in": sorted(self.missed_in),
             "recall": self.recall,
             "faults": {str(kind): self.faults[str(kind)] for kind in FaultKind if kind not in AMONG_SEVERAL or self.faults[str(kind)]},
             "happened": dict(sorted(self.happened.items())),

@@ -18,6 +18,8 @@ LEASE = timedelta(minutes=1)
 PATIENCE = timedelta(seconds=15)
 """So long one try to correct the inventory may take."""
 TRIES_IN_A_LEASE = 4
+CLOCKS_APART = timedelta(seconds=5)
+"""So far the clocks of two sidecars may be apart: whoever is ahead takes a lease for over before its holder does."""
 FIRST_POSTPONEMENT = timedelta(seconds=5)
 LAST_POSTPONEMENT = timedelta(minutes=10)
 BATCH_LIMIT = 500
@@ -126,7 +128,7 @@ class Relay:
         return await self._inventory.set_joined(effect.pair, joined=effect.joined, expected=effect.expected)
 
     def _is_time(self, leased_until: datetime) -> bool:
-        return self._clock.now() + self._patience <= leased_until
+        return self._clock.now() + self._patience + CLOCKS_APART <= leased_until
 
     async def _publish(self, owed: Sequence[OwedEffect], leased_until: datetime) -> list[Effect]:
         """Publish all that is to be published; what was confirmed is done, whatever becomes of the rest."""

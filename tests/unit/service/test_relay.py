@@ -18,7 +18,7 @@ from joinbridge.core.pair import PairState
 from joinbridge.core.vocabulary import Intent
 from joinbridge.errors import InventoryConflictError, InventoryError
 from joinbridge.ports import Changes, Inventory, Publication
-from joinbridge.service.relay import FIRST_POSTPONEMENT, LAST_POSTPONEMENT, LEASE, PATIENCE, lease_for
+from joinbridge.service.relay import CLOCKS_APART, FIRST_POSTPONEMENT, LAST_POSTPONEMENT, LEASE, PATIENCE, lease_for
 from joinbridge.store.outbox import EffectStatus
 from joinbridge.store.store import SqlStore
 from joinbridge.wire.duis.parse import parse_duis
@@ -30,6 +30,7 @@ from support.sidecar import Parts, Running, Site, WatchedInventory
 
 PAIR = JoinPair(ESME, PPMID)
 PROBE = CommandKey(ACB, ESME, 1_750_000_000_000)
+ENOUGH = PATIENCE + CLOCKS_APART
 
 
 def update(key: str = "smi:1", pair: JoinPair = PAIR, *, joined: bool = True) -> UpdateInventory:
@@ -446,7 +447,7 @@ class TestLeases:
         assert [joined for pair, joined in site.inventory.changes if pair == PAIR] == [True, False]
         assert set((await statuses(site)).values()) == {EffectStatus.DONE}
 
-    @pytest.mark.parametrize(("left", "begun"), [(PATIENCE, True), (PATIENCE - timedelta(microseconds=1), False)])
+    @pytest.mark.parametrize(("left", "begun"), [(ENOUGH, True), (ENOUGH - timedelta(microseconds=1), False)])
     async def test_what_might_not_be_over_before_the_lease_is_not_begun(self, site: Site, left: timedelta, begun: bool) -> None:
         await self.interrupted(site, LEASE - left, turns)
 
@@ -464,7 +465,7 @@ class TestLeases:
         class FailsSlowly(WatchedInventory):
             async def set_joined(self, pair: JoinPair, *, joined: bool, expected: bool | None) -> bool:
                 asked.append(pair)
-                site.clock.jump(START + LEASE - PATIENCE + timedelta(microseconds=1))
+                site.clock.jump(START + LEASE - ENOUGH + timedelta(microseconds=1))
                 raise InventoryError(f"away, {joined} and {expected} or not")
 
         await owe(site, update())

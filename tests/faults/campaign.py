@@ -14,7 +14,6 @@ import math
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +25,7 @@ from pathlib import Path
 from faults.chaos import OF_NETWORK, Chaos, Fault, Surroundings, plan
 from joinbridge.simulator.ledger import read_ledger
 from support.amqp_wire import AmqpWire, Orders
-from support.deployment import Account, Deployment, Process, deployment, run_sql, settle_account
+from support.deployment import Account, Deployment, Process, deployment, explained, run_sql, settle_account
 from support.living import PATIENCE_S, Sidecar, at_rest, await_last_day
 from support.memory import MemoryWatch
 from support.proxy import Proxy
@@ -142,13 +141,6 @@ def figures(
         "exit_codes": list(ended),
         "memory": memory.to_json(),
     }
-
-
-def explained(made: Deployment, request_id: str) -> object:
-    """Return how joinbridge accounts for one attempt."""
-    command = [sys.executable, "-m", "joinbridge", "explain", request_id, "--json", "--database", made.database_url]
-    told = subprocess.run(command, env=made.environment, capture_output=True, text=True, check=False)
-    return json.loads(told.stdout) if told.returncode == 0 else {"request_id": request_id, "says": told.stderr}
 
 
 def _listed(value: object) -> Sequence[str]:

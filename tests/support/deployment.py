@@ -210,3 +210,10 @@ def settle_account(made: Deployment) -> Account:
         twice={row["key"]: row["n"] for row in commands},
         chain_breaks="" if verified.returncode == 0 else verified.stdout + verified.stderr,
     )
+
+
+def explained(made: Deployment, request_id: str) -> object:
+    """Return how joinbridge accounts for one attempt."""
+    command = [sys.executable, "-m", "joinbridge", "explain", request_id, "--json", "--database", made.database_url]
+    told = subprocess.run(command, env=made.environment, capture_output=True, text=True, check=False)
+    return json.loads(told.stdout) if told.returncode == 0 else {"request_id": request_id, "says": told.stderr}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
 from collections.abc import Callable, Mapping
 
-from support.deployment import Deployment, Process, eventually, settle_account, under_way
+from support.deployment import Deployment, Process, eventually, explained, settle_account, under_way
 
 HOMES, DAYS = 40, 2.0
 PATIENCE_S = 1_200.0
@@ -80,8 +81,10 @@ def judge(made: Deployment, score: Mapping[str, object]) -> None:
     account = settle_account(made)
     assert account.is_clean, account
     assert score["answers_lost"], "a rehearsal in which nothing was lost shows nothing"
-    wrong = {name: score[name] for name in ("false_inferences", "missed_inferences")}
-    assert wrong == {"false_inferences": 0, "missed_inferences": 0}
+    missed = score["missed"]
+    assert isinstance(missed, list)
+    assert not missed, json.dumps([explained(made, str(each)) for each in missed], indent=1)
+    assert score["false_inferences"] == 0
 
 
 def at_moments(estate: Process, times: int, within_s: float, seed: int, act: Callable[[], None]) -> None:

@@ -39,6 +39,8 @@ def sim(
     One seed decides everything: the estate, what goes wrong in it, when calls fail, when processes are killed. The same seed gives the same
     trace on any machine. Exit code 1 when anything was broken, or when a run of many seeds never brought about what it must.
     """
+    if sidecars > 1 and (crash_points or database is not None):
+        raise typer.BadParameter("it goes with seeds in memory, not with --crash-points or --database", param_hint="--sidecars")
     if seed is not None:
         _one(seed, sidecars, trace=trace)
     elif crash_points:

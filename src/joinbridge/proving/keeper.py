@@ -109,10 +109,10 @@ class Keeper:
         self._held -= 1
         self._released.set()
 
-    def lose_consumer(self, for_s: float = 0.0) -> None:
-        """Lose the consumer, for `for_s` and a moment: what is unsettled comes again."""
+    def lose_consumer(self) -> None:
+        """Lose the consumer: what is unsettled comes again."""
         if self._source is not None:
-            self._source.lose(for_s)
+            self._source.lose()
 
     async def stand_still(self, for_s: float) -> None:
         """Let the process not run for `for_s`. After a while the broker takes it for gone; it goes on where it was, with what it has."""

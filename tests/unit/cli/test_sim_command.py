@@ -54,6 +54,14 @@ def test_several_sidecars_may_share_the_work(cli: Cli) -> None:
     assert " sidecar 2 started\n" in ended.out
 
 
+@pytest.mark.parametrize("other", [("--crash-points",), ("--database", "postgresql+asyncpg://nowhere/x")])
+def test_several_sidecars_go_with_seeds_alone(cli: Cli, other: tuple[str, ...]) -> None:
+    ended = cli("sim", "--sidecars", "2", *other)
+
+    assert ended.code == 2
+    assert "it goes with seeds in memory" in " ".join(ended.complaint.split())
+
+
 def test_how_to_see_what_several_break_names_their_number(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulation, "violations", lambda _: ["12: something"])
 
